@@ -1,0 +1,85 @@
+// Mutexes that clang's -Wthread-safety understands. Same cost as the standard ones they wrap.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <shared_mutex>
+
+#if defined(__clang__)
+#define KIWI_TSA(x) __attribute__((x))
+#else
+#define KIWI_TSA(x)
+#endif
+#define KIWI_CAPABILITY(name) KIWI_TSA(capability(name))
+#define KIWI_SCOPED_CAPABILITY KIWI_TSA(scoped_lockable)
+#define KIWI_GUARDED_BY(mu) KIWI_TSA(guarded_by(mu))
+#define KIWI_PT_GUARDED_BY(mu) KIWI_TSA(pt_guarded_by(mu))
+#define KIWI_REQUIRES(...) KIWI_TSA(requires_capability(__VA_ARGS__))
+#define KIWI_REQUIRES_SHARED(...) KIWI_TSA(requires_shared_capability(__VA_ARGS__))
+#define KIWI_EXCLUDES(...) KIWI_TSA(locks_excluded(__VA_ARGS__))
+#define KIWI_ACQUIRE(...) KIWI_TSA(acquire_capability(__VA_ARGS__))
+#define KIWI_ACQUIRE_SHARED(...) KIWI_TSA(acquire_shared_capability(__VA_ARGS__))
+#define KIWI_RELEASE(...) KIWI_TSA(release_capability(__VA_ARGS__))
+#define KIWI_RELEASE_SHARED(...) KIWI_TSA(release_shared_capability(__VA_ARGS__))
+#define KIWI_TRY_ACQUIRE(...) KIWI_TSA(try_acquire_capability(__VA_ARGS__))
+#define KIWI_NO_THREAD_SAFETY_ANALYSIS KIWI_TSA(no_thread_safety_analysis)
+
+namespace kiwi {
+
+class KIWI_CAPABILITY("mutex") Mutex {
+ public:
+  void Lock() KIWI_ACQUIRE() { mu_.lock(); }
+  void Unlock() KIWI_RELEASE() { mu_.unlock(); }
+  bool TryLock() KIWI_TRY_ACQUIRE(true) { return mu_.try_lock(); }
+
+ private:
+  friend class CondVar;
+  std::mutex mu_;
+};
+
+class KIWI_CAPABILITY("shared_mutex") SharedMutex {
+ public:
+  void Lock() KIWI_ACQUIRE() { mu_.lock(); }
+  void Unlock() KIWI_RELEASE() { mu_.unlock(); }
+  void LockShared() KIWI_ACQUIRE_SHARED() { mu_.lock_shared(); }
+  void UnlockShared() KIWI_RELEASE_SHARED() { mu_.unlock_shared(); }
+
+ private:
+  std::shared_mutex mu_;
+};
+
+class KIWI_SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex& mu) KIWI_ACQUIRE(mu) : mu_(mu) { mu_.Lock(); }
+  ~MutexLock() KIWI_RELEASE() { mu_.Unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex& mu_;
+};
+
+// Waits for a condition under a Mutex. Callers loop on their condition; wake-ups may be spurious.
+class CondVar {
+ public:
+  void Wait(Mutex& mu) KIWI_REQUIRES(mu) KIWI_NO_THREAD_SAFETY_ANALYSIS {
+    std::unique_lock<std::mutex> lock(mu.mu_, std::adopt_lock);
+    cv_.wait(lock);
+    lock.release();
+  }
+  // False when the time passed without a notification.
+  template <typename Duration>
+  bool WaitFor(Mutex& mu, Duration d) KIWI_REQUIRES(mu) KIWI_NO_THREAD_SAFETY_ANALYSIS {
+    std::unique_lock<std::mutex> lock(mu.mu_, std::adopt_lock);
+    const bool notified = cv_.wait_for(lock, d) == std::cv_status::no_timeout;
+    lock.release();
+    return notified;
+  }
+  void NotifyOne() { cv_.notify_one(); }
+  void NotifyAll() { cv_.notify_all(); }
+
+ private:
+  std::condition_variable cv_;
+};
+
+}  // namespace kiwi

@@ -1,0 +1,140 @@
+// The Raft core: a deterministic state machine. No I/O, no threads, no clock; ticks, messages and
+// proposals go in, a Ready comes out. Not thread-safe: the host serialises all calls.
+//
+// The host's loop, for each Ready (dissertation 10.2.1: disk in parallel with sends):
+//   1. send ready.messages now;
+//   2. hand {snapshot, entries, hard_state} to storage as ONE atomic batch, numbered ready.number;
+//   3. apply ready.committed_entries in order (for kConfChange: ApplyConfChange);
+//   4. Advance(ready.number): the core may make the next Ready (persisting may still be under way);
+//   5. when the batch is durable: OnPersisted(ready.number); only then may ready's
+//      messages_after_persist leave. The leader's own acknowledgement is such a message and stays
+//      inside the core.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "raft/core/message.h"
+#include "raft/core/storage.h"
+#include "raft/core/types.h"
+
+namespace kiwi::raft {
+
+enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
+
+struct CoreOptions {
+  NodeId id = kNoNode;
+  // In ticks; the timeout is drawn anew from [election_ticks, 2 * election_ticks) each time.
+  int election_ticks = 10;
+  int heartbeat_ticks = 1;
+  bool pre_vote = true;
+  bool check_quorum = true;
+  // A leader's lease lasts election_ticks less this from the last quorum of heartbeats sent.
+  int lease_margin_ticks = 1;
+  uint64_t max_message_bytes = 1 << 20;       // of entries in one append message
+  size_t max_inflight_messages = 256;         // per follower in replicate state
+  uint64_t max_inflight_bytes = 64ULL << 20;  // per follower
+  uint64_t max_uncommitted_bytes = 256ULL << 20;  // proposals beyond are refused with kBusy
+  uint64_t max_committed_bytes = 16ULL << 20;     // of committed entries in one Ready
+  LogIndex applied = 0;  // what the state machine already holds at start
+  uint64_t random_seed = 1;
+};
+
+struct SoftState {
+  NodeId leader = kNoNode;
+  Role role = Role::kFollower;
+  bool operator==(const SoftState&) const = default;
+};
+
+// A read may be served once the state machine has applied `index`.
+struct ReadState {
+  uint64_t token = 0;  // as ReadIndex() returned it
+  LogIndex index = 0;
+};
+
+struct Ready {
+  uint64_t number = 0;  // ascending from 1
+  std::optional<SoftState> soft_state;  // set when it changed
+  std::optional<HardState> hard_state;  // set when it changed
+  std::optional<SnapshotMeta> snapshot; // install before entries
+  std::vector<Entry> entries;           // to persist; replaces what conflicts
+  std::vector<Message> messages;                // send at once
+  std::vector<Message> messages_after_persist;  // send after this Ready is durable
+  std::vector<Entry> committed_entries;         // durable on a quorum and here; apply in order
+  std::vector<ReadState> read_states;
+  std::vector<uint64_t> read_tokens_dropped;    // leadership lost: answer kNotLeader or retry
+};
+
+struct ProposeResult {
+  Term term = 0;
+  LogIndex index = 0;  // if an entry of another term commits at this index, the proposal is lost
+};
+
+class RawNode {
+ public:
+  // `log` outlives the node. Fails if the stored state contradicts itself (kCorruption) or the
+  // options are out of range (kConfig).
+  static Result<std::unique_ptr<RawNode>> Create(const CoreOptions& options, const LogReader* log);
+  ~RawNode();
+
+  void Tick();
+  // Starts an election at once (ignoring the timer); a group of one voter elects itself as soon as
+  // its vote is durable.
+  Status Campaign();
+  // kNotLeader (also during a transfer), kBusy (uncommitted bytes over the limit; nothing appended).
+  Result<ProposeResult> Propose(Payload data);
+  Result<ProposeResult> ProposeConfChange(const ConfChange& change);
+  // Returns the configuration that the committed change leads to; the host persists it with the
+  // next batch.
+  Result<ConfState> ApplyConfChange(const ConfChange& change);
+  Status Step(Message message);
+  // kNotLeader when no leader is known. The answer is a ReadState, or a dropped token.
+  Result<uint64_t> ReadIndex();
+  // A linearizable read may be served now at committed() without asking anybody: this node leads,
+  // has committed an entry of its term, and its lease holds (always, in a group of one voter).
+  bool LeaseReadAllowed() const;
+  Status TransferLeadership(NodeId target);
+  void ReportUnreachable(NodeId id);
+  void ReportSnapshot(NodeId id, bool success);
+
+  bool HasReady() const;
+  Ready TakeReady();
+  void Advance(uint64_t ready_number);
+  // All Readys up to this one are durable. Late and repeated answers are harmless (ABA: an answer
+  // for entries since replaced acknowledges nothing).
+  void OnPersisted(uint64_t ready_number);
+  // The state machine holds everything up to `index`.
+  void OnApplied(LogIndex index);
+
+  NodeId id() const;
+  Role role() const;
+  NodeId leader() const;
+  Term term() const;
+  LogIndex commit_index() const;
+  LogIndex applied_index() const;
+  LogIndex last_index() const;
+  LogIndex first_index() const;
+  const ConfState& conf_state() const;
+
+  struct PeerProgress {
+    NodeId id;
+    LogIndex match;
+    LogIndex next;
+    std::string state;  // "probe", "replicate", "snapshot"
+    bool recently_active;
+    bool learner;
+  };
+  std::vector<PeerProgress> Progress() const;  // empty unless leader
+
+ private:
+  class Impl;
+  explicit RawNode(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kiwi::raft

@@ -1,0 +1,71 @@
+// The four-level, bounded, lock-free channel that everything executed goes through, and the two
+// kinds of threads that drain it: workers, which take anything, and helpers (net loops at the end
+// of their iteration), which take only what is fast.
+//
+// FIFO per level and producer thread; higher levels first (strict) or by weight.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "runtime/priority.h"
+
+namespace kiwi::runtime {
+
+// A piece of work, e.g. one connection's batch of requests. Owned by whoever pushed it; the channel
+// only carries the pointer, and Run() is called exactly once per push, on the draining thread.
+class Task {
+ public:
+  virtual ~Task() = default;
+  virtual void Run() = 0;
+};
+
+enum class Affinity : uint8_t {
+  kAny,         // fast: a net loop may help with it
+  kWorkerOnly,  // may block or be O(N): workers only
+};
+
+struct ChannelOptions {
+  // Tasks per level (both affinities together); Critical is never refused.
+  std::array<size_t, kPriorityCount> capacity = {1 << 20, 1 << 14, 1 << 14, 1 << 14};
+  bool weighted = false;                                // default: strict
+  std::array<int, kPriorityCount> weights = {0, 3, 2, 1};  // Critical is always first
+};
+
+// Thread-safe.
+class PriorityChannel {
+ public:
+  explicit PriorityChannel(const ChannelOptions& options);
+  ~PriorityChannel();
+
+  // False: the level is full; nothing was taken. The producer stops reading its sockets and is
+  // called back through the space listener.
+  bool TryPush(Task* task, Priority priority, Affinity affinity);
+
+  // The next task, or null. A helper gets kAny tasks only.
+  Task* TryPopForWorker();
+  Task* TryPopForHelper();
+
+  // Called (on the popping thread) when a level that had refused a push has fallen below half.
+  void SetSpaceListener(std::function<void(Priority)> listener);  // before the first push
+
+  // Blocks a worker until a wake-up, at most timeout_ms. Wake-ups are never lost.
+  void WaitForWork(int timeout_ms);
+  // Wakes up to n waiting workers. Producers call it for kWorkerOnly tasks (TryPush does so) and for
+  // kAny tasks when helping is off or helpers fall behind.
+  void WakeWorkers(int n);
+
+  size_t depth(Priority priority) const;       // queued now
+  size_t worker_only_depth() const;
+  size_t total_depth() const;
+  uint64_t refused(Priority priority) const;   // pushes refused since the start
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kiwi::runtime
