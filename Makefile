@@ -1,0 +1,83 @@
+# The one entry point, for people and for CI. `make` lists what there is.
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+BUILD ?= build
+CONF ?= conf/kiwi.conf
+CTEST = ctest --output-on-failure --no-tests=error -j$(JOBS)
+CONFIGURE = cmake -S . -G Ninja
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build run test check fmt asan tsan bench fuzz tcl sim sim-mutants crash coverage clean
+
+help: ## this list
+	@echo "make <target>:"
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that are missing (needs root only then)
+	@deps/install.sh
+
+$(BUILD)/build.ninja: | deps
+	@$(CONFIGURE) -B $(BUILD)
+
+build: deps $(BUILD)/build.ninja ## build the server and all tests into build/
+	@ninja -C $(BUILD) -j$(JOBS)
+
+run: deps $(BUILD)/build.ninja ## build and start the server in the foreground (CONF=conf/kiwi.conf ARGS=…)
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
+	@exec $(BUILD)/src/kiwi-server $(CONF) $(ARGS)
+
+test: build ## build and run all tests (ONLY=regex for some)
+	@cd $(BUILD) && $(CTEST) $(if $(ONLY),-R $(ONLY))
+
+check: deps $(BUILD)/build.ninja ## format, lint, layers, self-contained headers, clang's thread-safety
+	@utils/check.py --build $(BUILD) --jobs $(JOBS)
+
+fmt: ## format all C++ files in place
+	@git ls-files -co --exclude-standard '*.cc' '*.h' | xargs clang-format -i
+
+asan: deps ## all tests under AddressSanitizer and UBSan, with debug checks (ONLY=regex for some)
+	@$(CONFIGURE) -B build-asan -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=address
+	@ninja -C build-asan -j$(JOBS)
+	@cd build-asan && ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(CTEST) $(if $(ONLY),-R $(ONLY))
+
+tsan: deps ## all tests under ThreadSanitizer, with debug checks (ONLY=regex for some)
+	@$(CONFIGURE) -B build-tsan -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=thread
+	@ninja -C build-tsan -j$(JOBS)
+	@cd build-tsan && TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/utils/tsan.supp" \
+	  $(CTEST) $(if $(ONLY),-R $(ONLY))
+
+bench: deps $(BUILD)/build.ninja ## measure against redis-server, write docs/performance.md (ARGS="--quick --only get")
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server mixed_pipeline
+	@tests/bench/run.py --kiwi-binary $(BUILD)/src/kiwi-server --mixed-client $(BUILD)/tests/bench/mixed_pipeline $(ARGS)
+
+fuzz: deps ## fuzz each decoder of outside bytes for SECONDS (default 60)
+	@$(CONFIGURE) -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=fuzzer
+	@ninja -C build-fuzz -j$(JOBS) fuzzers
+	@utils/fuzz.py --build build-fuzz --seconds $(or $(SECONDS_EACH),60)
+
+tcl: deps $(BUILD)/build.ninja ## Redis 7.0's own test suite against Kiwi (UNIT=unit/type/string for one file)
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
+	@tcl-compat/run.py --kiwi-binary $(BUILD)/src/kiwi-server $(if $(UNIT),--unit $(UNIT)) $(ARGS)
+
+sim: deps $(BUILD)/build.ninja ## the deterministic Raft simulator over many seeds (ARGS=…)
+	@ninja -C $(BUILD) -j$(JOBS) sim
+	@$(BUILD)/tests/sim/sim $(ARGS)
+
+sim-mutants: deps $(BUILD)/build.ninja ## break the Raft core in known ways: the simulator must notice each
+	@tests/sim/mutants.py $(ARGS)
+
+crash: deps $(BUILD)/build.ninja ## kill -9 under load, again and again: nothing acknowledged is lost (rocksdb 50, leveldb 10)
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
+	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend rocksdb --kills 50
+	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 10
+
+coverage: deps ## line coverage of src/ by the unit tests
+	@$(CONFIGURE) -B build-coverage -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=coverage
+	@ninja -C build-coverage -j$(JOBS)
+	@find build-coverage -name '*.gcda' -delete
+	@cd build-coverage && $(CTEST) -L unit
+	@utils/coverage.py --build build-coverage
+
+clean: ## remove everything that was built
+	@rm -rf build build-asan build-tsan build-fuzz build-coverage
