@@ -29,7 +29,7 @@ run: deps $(BUILD)/build.ninja ## build and start the server in the foreground (
 test: build ## build and run all tests (ONLY=regex for some)
 	@cd $(BUILD) && $(CTEST) $(if $(ONLY),-R $(ONLY))
 
-check: deps $(BUILD)/build.ninja ## format, lint, layers, self-contained headers, clang's thread-safety
+check: deps ## format, lint, layers, self-contained headers, clang's thread-safety
 	@utils/check.py --build $(BUILD) --jobs $(JOBS)
 
 fmt: ## format all C++ files in place
@@ -51,7 +51,7 @@ bench: deps $(BUILD)/build.ninja ## measure against redis-server, write docs/per
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server mixed_pipeline
 	@tests/bench/run.py --kiwi-binary $(BUILD)/src/kiwi-server --mixed-client $(BUILD)/tests/bench/mixed_pipeline $(ARGS)
 
-fuzz: deps ## fuzz each decoder of outside bytes for SECONDS (default 60)
+fuzz: deps ## fuzz each decoder of outside bytes for SECONDS_EACH (default 60)
 	@$(CONFIGURE) -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=fuzzer
 	@ninja -C build-fuzz -j$(JOBS) fuzzers
 	@utils/fuzz.py --build build-fuzz --seconds $(or $(SECONDS_EACH),60)
