@@ -47,6 +47,10 @@ enum Flag : uint32_t {
   // Kiwi's own; not shown by COMMAND.
   kAllShards = 1u << 24,
   kTransaction = 1u << 25,  // MULTI, EXEC, DISCARD, WATCH, UNWATCH: the session runs it
+  kInternal = 1u << 26,     // proposed by the server itself: unknown to clients and to COMMAND
+  // kFast as Redis flags it, but the cost grows with the number of arguments (MGET, HMGET, EXISTS …):
+  // a net loop runs it only while they are few.
+  kPerArgument = 1u << 27,
 };
 
 enum class Group : uint8_t {
@@ -71,6 +75,22 @@ struct KeyRange {
   int8_t first = 0;
   int8_t last = 0;
   int8_t step = 0;
+};
+
+// What is done with a key, as COMMAND INFO's key specifications name it, in their order.
+enum KeyFlag : uint16_t {
+  kKeyRO = 1u << 0, kKeyRW = 1u << 1, kKeyOW = 1u << 2, kKeyRM = 1u << 3, kKeyAccess = 1u << 4,
+  kKeyUpdate = 1u << 5, kKeyInsert = 1u << 6, kKeyDelete = 1u << 7, kKeyNotKey = 1u << 8,
+  kKeyIncomplete = 1u << 9, kKeyVariableFlags = 1u << 10,
+};
+
+// One key specification (begin_search by index, find_keys by range) of COMMAND INFO.
+struct KeySpec {
+  uint16_t flags = 0;
+  int8_t begin = 0;  // index of the first key
+  int8_t last = 0;   // of the last one, relative to begin; below 0: counted from the end
+  int8_t step = 1;
+  std::string_view notes = {};
 };
 
 using Args = std::span<const std::string_view>;  // args[0] is the command's name as it was sent
@@ -100,20 +120,37 @@ struct CommandRow {
   Handler handler = nullptr;  // null: a container without a call of its own, or run by the session
   int arity = 1;           // with the name; negative: at least that many
   uint32_t flags = 0;
-  KeyRange keys;
+  KeyRange keys = {};
   Group group = Group::kGeneric;
-  uint32_t categories = 0;  // beyond those that flags and group imply
-  std::string_view since;
-  std::string_view complexity;
-  std::string_view summary;
+  uint32_t categories = 0;  // beyond those that flags imply (see AclCategories); group implies none
+  std::string_view since = {};
+  std::string_view complexity = {};
+  std::string_view summary = {};
   std::span<const CommandRow> subcommands = {};
   KeyFinder find_keys = nullptr;
+  uint16_t key_flags = 0;                    // of the one key specification that `keys` makes …
+  std::span<const KeySpec> key_specs = {};   // … or the specifications, where that is not enough
+  std::string_view tips = {};                // command tips, separated by spaces
 };
+
+// All categories of a row: the listed ones and those that its flags imply, as Redis derives them
+// (write, read, admin with dangerous, pubsub, blocking, fast or slow).
+uint32_t AclCategories(const CommandRow& row);
+// The key specifications of a row, whether listed or made of `keys`. None: empty.
+std::vector<KeySpec> KeySpecs(const CommandRow& row);
 
 // The families: each in a file of its own, listed in table.cc.
 std::span<const CommandRow> StringCommands();
+std::span<const CommandRow> StringRangeCommands();
+std::span<const CommandRow> NumericCommands();
+std::span<const CommandRow> LcsCommands();
 std::span<const CommandRow> HashCommands();
+std::span<const CommandRow> HashReadCommands();
 std::span<const CommandRow> GenericCommands();
+std::span<const CommandRow> ExpireCommands();
+std::span<const CommandRow> ScanCommands();
+std::span<const CommandRow> ObjectCommands();
+std::span<const CommandRow> DumpCommands();
 std::span<const CommandRow> ConnectionCommands();
 std::span<const CommandRow> ServerCommands();
 std::span<const CommandRow> TransactionCommands();
@@ -139,7 +176,7 @@ class CommandTable {
   // when unknown.
   const Command* Find(Args args) const;
   const Command* FindByName(std::string_view full_name) const;  // "client|getname", any case
-  std::span<const Command> commands() const;
+  std::span<const Command> commands() const;  // containers' subcommands lie in them; kInternal too
   int id_count() const;  // ids are below it
   const Command& ById(int id) const;
 
