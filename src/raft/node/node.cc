@@ -1,0 +1,234 @@
+#include "raft/node/node.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "raft/node/entry_codec.h"
+
+namespace kiwi::raft {
+
+Node::Node(const NodeOptions& options, Storage* log, std::function<Status()> resume_log,
+           std::function<Status()> flush_log, StateMachine* machine, Clock* clock)
+    : options_(options),
+      log_(log),
+      resume_log_(std::move(resume_log)),
+      flush_log_(std::move(flush_log)),
+      machine_(machine),
+      clock_(clock),
+      fsync_(options.fsync),
+      entry_clock_(clock),
+      random_(options.core.random_seed) {}
+
+Node::~Node() { Stop(); }
+
+void Node::SetScheduler(std::function<void(bool)> schedule_apply) {
+  schedule_apply_ = std::move(schedule_apply);
+}
+
+Status Node::Start() {
+  CoreOptions core_options = options_.core;
+  bool alone = false;
+  LogIndex last = 0;
+  {
+    MutexLock lock(core_mu_);
+    KIWI_ASSIGN_OR_RETURN(const InitialState initial, log_->GetInitialState());
+    conf_state_ = initial.conf_state;
+    written_hard_state_ = initial.hard_state;
+    KIWI_ASSIGN_OR_RETURN(core_, RawNode::Create(core_options, log_));
+    applied_index_ = core_options.applied;
+    KIWI_ASSIGN_OR_RETURN(const Term applied_term, log_->TermAt(core_options.applied));
+    applied_term_ = applied_term;
+    alone = conf_state_.voters == std::vector<NodeId>{core_options.id} &&
+            conf_state_.voters_outgoing.empty();
+    if (alone) KIWI_RETURN_IF_ERROR(core_->Campaign());
+  }
+  log_thread_ = std::thread([this] { LogThread(); });
+  checkpoint_thread_ = std::thread([this] { CheckpointThread(); });
+  if (!alone) return {};
+
+  const LogIndex replay_from = core_options.applied;
+  do {
+    if (storage_failed())
+      return {StatusCode::kIo, "the log does not take the vote: " + storage_error()};
+    if (AcquireLog()) DriveLog(Applying::kByCaller);
+    ApplyCommitted(false);
+    MutexLock lock(core_mu_);
+    UpdateReadAllowed();
+    last = core_->last_index();
+  } while (!ReadAllowed() || applied_index() < last);
+  KIWI_LOG(kInfo, "raft leader node={} applied={} replayed={}", core_options.id, applied_index(),
+           applied_index() - replay_from);
+  return {};
+}
+
+void Node::Stop() {
+  if (stopping_.exchange(true)) return;
+  std::vector<Proposal*> waiting;
+  queue_.TakeAll(&waiting);
+  FailAll(&waiting, ProposalError::kShutdown);
+  WakeLogThread();
+  {
+    MutexLock lock(checkpoint_mu_);
+    checkpoint_changed_.NotifyAll();
+  }
+  if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
+  if (log_thread_.joinable()) log_thread_.join();
+  ApplyCommitted(false);
+  if (!storage_failed()) {
+    if (const Status s = log_->Sync(); !s.ok()) {
+      KIWI_LOG(kError, "log sync at shutdown failed error=\"{}\"", s.ToString());
+    }
+  }
+  std::deque<InFlight> lost;
+  {
+    MutexLock lock(core_mu_);
+    lost.swap(in_flight_);
+  }
+  for (InFlight& entry : lost) FailAll(&entry.proposals, ProposalError::kUnknown);
+}
+
+void Node::FailAll(std::vector<Proposal*>* proposals, ProposalError error) {
+  for (Proposal* proposal : *proposals) proposal->Failed(error);
+  proposals->clear();
+}
+
+void Node::Propose(Proposal* proposal) {
+  if (stopping_.load(std::memory_order_relaxed)) {
+    proposal->Failed(ProposalError::kShutdown);
+  } else if (storage_failed()) {
+    proposal->Failed(ProposalError::kStorage);
+  } else {
+    queue_.Push(proposal);
+  }
+}
+
+void Node::Kick(bool on_loop) {
+  if (queue_.empty()) return;
+  if (fsync_mode() == FsyncMode::kAlways) {
+    // The owner looks at the queue once more after it lets go, so a busy log needs no wake-up.
+    if (!log_owned_.load()) WakeLogThread();
+    return;
+  }
+  if (AcquireLog()) DriveLog(Applying::kByCaller);
+  ApplyCommitted(on_loop);
+}
+
+void Node::ApplyCommitted(bool on_loop) {
+  apply_wanted_.store(true);
+  while (apply_wanted_.load()) {
+    if (!apply_mu_.TryLock()) return;  // the holder looks at apply_wanted_ after it lets go
+    apply_wanted_.store(false);
+    bool left_for_worker = false;
+    for (;;) {
+      if (applying_.empty()) {
+        MutexLock lock(core_mu_);
+        applying_.swap(committed_);
+      }
+      if (applying_.empty()) break;
+      Committed& next = applying_.front();
+      if (on_loop && (!next.ours || next.origin.slow)) {
+        left_for_worker = true;
+        break;
+      }
+      ApplyOne(next);
+      applying_.pop_front();
+    }
+    {
+      MutexLock lock(core_mu_);
+      core_->OnApplied(applied_index());
+      UpdateReadAllowed();
+    }
+    apply_mu_.Unlock();
+    if (left_for_worker) {
+      schedule_apply_(false);
+      return;
+    }
+  }
+}
+
+void Node::ApplyOne(Committed& committed) {
+  const Entry& entry = committed.entry;
+  KIWI_CHECK(entry.index == applied_index() + 1, "entries must be applied in order, each once");
+  if (entry.type == EntryType::kConfChange) {
+    Result<ConfChange> change = DecodeConfChange(entry.bytes());
+    KIWI_CHECK(change.ok(), "a committed membership change does not decode");
+    MutexLock lock(core_mu_);
+    if (Result<ConfState> state = core_->ApplyConfChange(*change); state.ok()) {
+      conf_state_ = *state;
+    }
+  } else if (!entry.bytes().empty()) {
+    std::string_view bytes = entry.bytes();
+    Envelope envelope;
+    Status status = ReadEnvelope(&bytes, &envelope);
+    if (status.ok()) status = machine_->Apply(entry, committed.origin.proposals);
+    if (!status.ok()) {
+      KIWI_LOG(kError, "entry does not apply index={} error=\"{}\"", entry.index,
+               status.ToString());
+      KIWI_CHECK(false, "a committed entry cannot be applied by this build: refusing to diverge");
+    }
+    if (committed.ours) {
+      entry_clock_.Applied(committed.origin.stamp);
+    } else {
+      entry_clock_.Observed(envelope.time_ms);
+    }
+  }
+  applied_term_.store(entry.term, std::memory_order_relaxed);
+  applied_index_.store(entry.index, std::memory_order_release);
+  ++entries_since_checkpoint_;
+  bytes_since_checkpoint_ += entry.bytes().size();
+  MaybeBeginCheckpoint();
+}
+
+void Node::UpdateReadAllowed() {
+  const bool lease = core_->LeaseReadAllowed();
+  if (lease && !was_leader_) read_barrier_ = core_->commit_index();
+  was_leader_ = lease;
+  read_allowed_.store(lease && applied_index() >= read_barrier_, std::memory_order_release);
+}
+
+std::string Node::storage_error() const {
+  MutexLock lock(core_mu_);
+  return storage_status_.ok() ? "" : storage_status_.ToString();
+}
+
+void Node::SetFsyncMode(FsyncMode mode) {
+  fsync_.store(mode);
+  // What was written under a laxer mode becomes durable with the next sync at the latest.
+  WakeLogThread();
+}
+
+NodeStatus Node::GetStatus() const {
+  NodeStatus status;
+  {
+    MutexLock lock(core_mu_);
+    status.id = core_->id();
+    status.leader = core_->leader();
+    status.role = core_->role();
+    status.term = core_->term();
+    status.first_index = core_->first_index();
+    status.last_index = core_->last_index();
+    status.commit_index = core_->commit_index();
+    status.conf_state = conf_state_;
+    if (!storage_status_.ok()) status.storage_error = storage_status_.ToString();
+  }
+  status.applied_index = applied_index();
+  if (Result<SnapshotMeta> snapshot = log_->GetSnapshot(); snapshot.ok()) {
+    status.snapshot_index = snapshot->index;
+  }
+  status.log_bytes = log_->SizeBytes();
+  status.entries_composed = entries_composed_.load();
+  status.log_writes = log_writes_.load();
+  status.log_syncs = log_syncs_.load();
+  status.proposals_waiting = queue_.size();
+  MutexLock lock(checkpoint_mu_);
+  status.checkpoints = checkpoints_done_;
+  status.checkpoint_running = checkpoints_begun_ != checkpoints_done_;
+  status.checkpoint_ok = checkpoint_status_.ok();
+  status.last_checkpoint_unix_ms = checkpoint_unix_ms_;
+  return status;
+}
+
+}  // namespace kiwi::raft

@@ -1,0 +1,227 @@
+// Runs the core on real threads and a real log: composes proposals into entries, persists, applies.
+//
+// Who does what:
+//   - the log owner: at most one thread at a time composes entries, takes Readys and writes the
+//   log.
+//     With fsync always that is the log thread, because it waits for the disk; with everysec and no
+//     it is whoever proposed, since an unsynced write is only a copy into the page cache.
+//   - the applier: any thread under apply_mu_. A net loop may apply what is fast (the scheduler
+//   hook
+//     decides which thread is asked); the rest goes to a worker.
+//   - the checkpoint thread writes what the applier froze.
+// core_mu_ guards the core and is never held over I/O or apply.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/random.h"
+#include "raft/core/raw_node.h"
+#include "raft/node/entry_clock.h"
+#include "raft/node/proposal.h"
+#include "raft/node/state_machine.h"
+
+namespace kiwi::raft {
+
+enum class FsyncMode : uint8_t { kAlways, kEverysec, kNo };
+
+struct NodeOptions {
+  CoreOptions core;
+  FsyncMode fsync = FsyncMode::kAlways;
+  size_t max_entry_bytes = 1 << 20;        // of records composed into one entry
+  uint64_t snapshot_entries = 10'000;      // a checkpoint is due after so many entries …
+  uint64_t snapshot_bytes = 100ULL << 20;  // … or so many bytes of log
+  uint64_t log_max_bytes = 500ULL << 20;   // beyond it, composing waits for the log to shrink
+  int64_t storage_retry_ms = 200;          // how often a failed log is tried anew
+  int64_t tick_ms = 100;
+};
+
+// A moment's figures, for RAFT.STATUS and INFO.
+struct NodeStatus {
+  NodeId id = kNoNode;
+  NodeId leader = kNoNode;
+  Role role = Role::kFollower;
+  Term term = 0;
+  LogIndex first_index = 0;
+  LogIndex last_index = 0;
+  LogIndex commit_index = 0;
+  LogIndex applied_index = 0;
+  LogIndex snapshot_index = 0;
+  uint64_t log_bytes = 0;
+  uint64_t entries_composed = 0;
+  uint64_t log_writes = 0;
+  uint64_t log_syncs = 0;
+  uint64_t checkpoints = 0;
+  int64_t last_checkpoint_unix_ms = 0;
+  bool checkpoint_running = false;
+  bool checkpoint_ok = true;
+  size_t proposals_waiting = 0;
+  std::string storage_error;  // empty while the log takes writes
+  ConfState conf_state;
+};
+
+class Node {
+ public:
+  // Everything outlives the node. `applied`: what the state machine already holds.
+  Node(const NodeOptions& options, Storage* log, std::function<Status()> resume_log,
+       std::function<Status()> flush_log, StateMachine* machine, Clock* clock);
+  ~Node();  // Stop()
+
+  // schedule_apply(fast): asks for a call of ApplyCommitted soon, on a net loop or a worker if
+  // fast, else on a worker. Called from any thread; may be called again before the first was
+  // served.
+  void SetScheduler(std::function<void(bool fast)> schedule_apply);
+
+  // Opens the core. A group of one voter elects itself and applies its whole log before this
+  // returns, so that the node serves at once.
+  Status Start();
+  // Fails what waits with kShutdown, lets what was proposed finish, syncs the log.
+  void Stop();
+
+  // --- any thread ---
+  void Propose(Proposal* proposal);
+  // Composes and writes what was proposed, if the calling thread is the one to do it, and applies
+  // it if that is fast. Call once after a round of Propose calls.
+  void Kick(bool on_loop);
+  // Applies what is committed. on_loop: stops before an entry that is not fast.
+  void ApplyCommitted(bool on_loop);
+  // A linearizable read may run now, at ReadTime().
+  bool ReadAllowed() const { return read_allowed_.load(std::memory_order_acquire); }
+  int64_t ReadTime() { return entry_clock_.ReadTime(); }
+  LogIndex applied_index() const { return applied_index_.load(std::memory_order_acquire); }
+  // Empty when writes are taken, else the reason (for the definite error kStorage).
+  std::string storage_error() const KIWI_EXCLUDES(core_mu_);
+  bool storage_failed() const { return storage_failed_.load(std::memory_order_acquire); }
+  NodeStatus GetStatus() const KIWI_EXCLUDES(core_mu_);
+  void SetFsyncMode(FsyncMode mode);
+  FsyncMode fsync_mode() const { return fsync_.load(std::memory_order_relaxed); }
+  // A durable checkpoint as soon as possible. RequestCheckpoint returns at once; WaitCheckpoint
+  // waits until one that was begun after the call is durable, or failed.
+  void RequestCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
+  Status WaitCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
+
+ private:
+  struct InFlight {  // an entry of ours, composed and not yet committed
+    Term term = 0;
+    LogIndex index = 0;
+    int64_t stamp = 0;
+    bool slow = false;
+    std::vector<Proposal*> proposals;
+  };
+  struct Committed {
+    Entry entry;
+    bool ours = false;
+    InFlight origin;  // if ours
+  };
+  struct LogWork {  // what the next log batch holds
+    std::vector<Entry> entries;
+    HardState hard_state;
+    bool has_hard_state = false;
+    bool must_sync = false;  // a vote or a term: synced in every mode
+    uint64_t ready_number = 0;
+    bool empty() const { return entries.empty() && !has_hard_state; }
+  };
+
+  void LogThread();
+  void CheckpointThread();
+  bool AcquireLog() { return !log_owned_.exchange(true); }
+  // What becomes of committed entries: the scheduler is asked, or the caller of DriveLog applies.
+  enum class Applying : uint8_t { kScheduled, kByCaller };
+  void DriveLog(Applying applying) KIWI_EXCLUDES(core_mu_);
+  void Compose() KIWI_REQUIRES(core_mu_);
+  void TakeReadys(LogWork* work) KIWI_REQUIRES(core_mu_);
+  void Persist(const LogWork& work, Applying applying) KIWI_EXCLUDES(core_mu_);
+  Status WriteLog(const LogWork& work, bool sync);
+  void StorageFailed(const Status& status) KIWI_EXCLUDES(core_mu_);
+  void RecoverStorage() KIWI_EXCLUDES(core_mu_);
+  void CompactLog() KIWI_EXCLUDES(core_mu_);
+  bool LogWanted() KIWI_EXCLUDES(core_mu_);
+  void ReleaseLog() KIWI_EXCLUDES(core_mu_);
+  void SyncEverysec() KIWI_EXCLUDES(core_mu_);
+  void UpdateReadAllowed() KIWI_REQUIRES(core_mu_);
+  void QueueCommitted(std::vector<Entry> entries) KIWI_REQUIRES(core_mu_);
+  void ApplyOne(Committed& committed) KIWI_REQUIRES(apply_mu_);
+  void MaybeBeginCheckpoint() KIWI_REQUIRES(apply_mu_);
+  bool CheckpointDue() KIWI_REQUIRES(apply_mu_, checkpoint_mu_);
+  void FailAll(std::vector<Proposal*>* proposals, ProposalError error);
+  void WakeLogThread();
+
+  const NodeOptions options_;
+  Storage* const log_;
+  const std::function<Status()> resume_log_;
+  const std::function<Status()> flush_log_;
+  StateMachine* const machine_;
+  Clock* const clock_;
+  std::function<void(bool)> schedule_apply_;
+
+  std::atomic<FsyncMode> fsync_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> read_allowed_{false};
+  std::atomic<bool> storage_failed_{false};
+  std::atomic<bool> log_owned_{false};
+  std::atomic<bool> log_dirty_{false};  // written and not yet synced
+  std::atomic<bool> log_full_{false};   // over log_max_bytes: composing waits
+  std::atomic<LogIndex> applied_index_{0};
+  std::atomic<Term> applied_term_{0};
+  std::atomic<uint64_t> entries_composed_{0};
+  std::atomic<uint64_t> log_writes_{0};
+  std::atomic<uint64_t> log_syncs_{0};
+  EntryClock entry_clock_;
+  ProposalQueue queue_;
+
+  mutable Mutex core_mu_;
+  std::unique_ptr<RawNode> core_ KIWI_GUARDED_BY(core_mu_);
+  Random random_ KIWI_GUARDED_BY(core_mu_);
+  std::deque<InFlight> in_flight_ KIWI_GUARDED_BY(core_mu_);
+  std::deque<Committed> committed_ KIWI_GUARDED_BY(core_mu_);
+  std::vector<Proposal*> composing_ KIWI_GUARDED_BY(core_mu_);
+  HardState pending_commit_ KIWI_GUARDED_BY(core_mu_);
+  bool has_pending_commit_ KIWI_GUARDED_BY(core_mu_) = false;
+  HardState written_hard_state_ KIWI_GUARDED_BY(core_mu_);
+  uint64_t last_ready_ KIWI_GUARDED_BY(core_mu_) = 0;
+  ConfState conf_state_ KIWI_GUARDED_BY(core_mu_);
+  Status storage_status_ KIWI_GUARDED_BY(core_mu_);
+  LogIndex read_barrier_ KIWI_GUARDED_BY(core_mu_) = 0;  // applied at least this before reads
+  bool was_leader_ KIWI_GUARDED_BY(core_mu_) = false;
+  SnapshotMeta compact_to_ KIWI_GUARDED_BY(core_mu_);  // a durable checkpoint; index 0: none waits
+
+  // The log owner's alone.
+  LogWork failed_work_;  // kept while the storage is failed: written again once it is resumed
+  std::atomic<bool> has_failed_work_{false};
+
+  Mutex apply_mu_;
+  std::atomic<bool> apply_wanted_{false};
+  std::deque<Committed> applying_ KIWI_GUARDED_BY(apply_mu_);
+  uint64_t entries_since_checkpoint_ KIWI_GUARDED_BY(apply_mu_) = 0;
+  uint64_t bytes_since_checkpoint_ KIWI_GUARDED_BY(apply_mu_) = 0;
+
+  // The log thread sleeps here; tickets are never lost.
+  mutable Mutex wake_mu_;
+  CondVar wake_;
+  bool log_wanted_ KIWI_GUARDED_BY(wake_mu_) = false;
+
+  mutable Mutex checkpoint_mu_;
+  CondVar checkpoint_changed_;
+  bool checkpoint_requested_ KIWI_GUARDED_BY(checkpoint_mu_) = false;
+  bool checkpoint_begun_ KIWI_GUARDED_BY(checkpoint_mu_) = false;  // frozen, waits for its thread
+  SnapshotMeta checkpoint_meta_ KIWI_GUARDED_BY(checkpoint_mu_);
+  uint64_t checkpoints_begun_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
+  uint64_t checkpoints_done_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
+  Status checkpoint_status_ KIWI_GUARDED_BY(checkpoint_mu_);
+  int64_t checkpoint_unix_ms_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
+  int64_t checkpoint_duration_ns_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
+  int64_t checkpoint_ended_ns_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
+
+  std::thread log_thread_;
+  std::thread checkpoint_thread_;
+};
+
+}  // namespace kiwi::raft

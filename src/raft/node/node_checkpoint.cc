@@ -1,0 +1,119 @@
+// When checkpoints are begun, and the thread that writes them.
+#include <pthread.h>
+
+#include "base/log.h"
+#include "raft/node/node.h"
+
+namespace kiwi::raft {
+namespace {
+
+// A checkpoint is not begun before this many times the last one's duration have passed, so that at
+// most a tenth of the time goes into them, unless the log runs full.
+constexpr int64_t kCheckpointRest = 10;
+
+}  // namespace
+
+bool Node::CheckpointDue() {
+  if (checkpoint_requested_) return true;
+  if (entries_since_checkpoint_ < options_.snapshot_entries &&
+      bytes_since_checkpoint_ < options_.snapshot_bytes) {
+    return false;
+  }
+  const int64_t rested_ns = clock_->MonotonicNs() - checkpoint_ended_ns_;
+  return rested_ns >= kCheckpointRest * checkpoint_duration_ns_ ||
+         bytes_since_checkpoint_ >= options_.log_max_bytes / 2;
+}
+
+void Node::MaybeBeginCheckpoint() {
+  SnapshotMeta meta;
+  {
+    MutexLock lock(checkpoint_mu_);
+    if (checkpoints_begun_ != checkpoints_done_ || !CheckpointDue()) return;
+    checkpoint_requested_ = false;
+    ++checkpoints_begun_;
+    meta.index = applied_index();
+    meta.term = applied_term_.load(std::memory_order_relaxed);
+  }
+  {
+    MutexLock lock(core_mu_);
+    meta.conf_state = conf_state_;
+  }
+  machine_->BeginCheckpoint(meta);
+  entries_since_checkpoint_ = 0;
+  bytes_since_checkpoint_ = 0;
+  MutexLock lock(checkpoint_mu_);
+  checkpoint_meta_ = meta;
+  checkpoint_begun_ = true;
+  checkpoint_changed_.NotifyAll();
+}
+
+void Node::RequestCheckpoint() {
+  {
+    MutexLock lock(checkpoint_mu_);
+    checkpoint_requested_ = true;
+  }
+  // Without traffic nobody else would look.
+  if (apply_mu_.TryLock()) {
+    MaybeBeginCheckpoint();
+    apply_mu_.Unlock();
+  }
+}
+
+Status Node::WaitCheckpoint() {
+  uint64_t wanted = 0;
+  {
+    MutexLock lock(checkpoint_mu_);
+    wanted = checkpoints_begun_ + 1;
+    checkpoint_requested_ = true;
+  }
+  for (;;) {
+    apply_mu_.Lock();
+    MaybeBeginCheckpoint();
+    apply_mu_.Unlock();
+    MutexLock lock(checkpoint_mu_);
+    if (checkpoints_done_ >= wanted) return checkpoint_status_;
+    if (stopping_.load()) return {StatusCode::kAborted, "the server is shutting down"};
+    checkpoint_changed_.WaitFor(checkpoint_mu_, std::chrono::milliseconds(100));
+  }
+}
+
+void Node::CheckpointThread() {
+  pthread_setname_np(pthread_self(), "kiwi-checkpoint");
+  for (;;) {
+    SnapshotMeta meta;
+    {
+      MutexLock lock(checkpoint_mu_);
+      while (!checkpoint_begun_ && !stopping_.load()) checkpoint_changed_.Wait(checkpoint_mu_);
+      if (!checkpoint_begun_) return;
+      checkpoint_begun_ = false;
+      meta = checkpoint_meta_;
+    }
+    const int64_t start_ns = clock_->MonotonicNs();
+    const Status status = machine_->RunCheckpoint();
+    if (status.ok()) {
+      {
+        MutexLock lock(core_mu_);
+        compact_to_ = meta;
+      }
+      // The owner of the log compacts it; if nobody owns it, we do.
+      if (!storage_failed() && AcquireLog()) {
+        DriveLog(Applying::kByCaller);
+        ApplyCommitted(false);
+      }
+      if (const Status s = flush_log_(); !s.ok()) {
+        KIWI_LOG(kWarn, "log flush after a checkpoint failed error=\"{}\"", s.ToString());
+      }
+    } else {
+      KIWI_LOG(kError, "checkpoint failed index={} error=\"{}\"", meta.index, status.ToString());
+    }
+    MutexLock lock(checkpoint_mu_);
+    checkpoint_status_ = status;
+    checkpoint_ended_ns_ = clock_->MonotonicNs();
+    checkpoint_duration_ns_ = checkpoint_ended_ns_ - start_ns;
+    if (status.ok()) checkpoint_unix_ms_ = clock_->WallMs();
+    ++checkpoints_done_;
+    checkpoint_changed_.NotifyAll();
+  }
+}
+
+}  // namespace kiwi::raft

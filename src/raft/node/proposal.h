@@ -1,0 +1,55 @@
+// Writes on their way into the log, and how they are told what became of them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/mutex.h"
+#include "raft/core/types.h"
+#include "runtime/priority.h"
+
+namespace kiwi::raft {
+
+enum class ProposalError : uint8_t {
+  kNotLeader,  // never proposed
+  kStorage,    // never proposed: the log does not take writes (disk full, failing)
+  kShutdown,   // never proposed
+  kUnknown,    // was proposed; whether it takes effect is not known
+};
+
+// The records of one connection's batch (entry_codec.h), in order. Owned by the proposer, which
+// keeps it alive until the state machine has applied it or Failed() was called: exactly one of the
+// two happens.
+class Proposal {
+ public:
+  virtual ~Proposal() = default;
+  virtual std::string_view records() const = 0;
+  virtual runtime::Priority priority() const = 0;
+  // Applying it may take long: it must not be applied on a net loop.
+  virtual bool slow() const = 0;
+  // Any thread.
+  virtual void Failed(ProposalError error) = 0;
+};
+
+// Proposals that wait to be composed into an entry: higher priorities first, FIFO within one.
+// Thread-safe. Bounded by its producers: each connection has at most one proposal under way.
+class ProposalQueue {
+ public:
+  void Push(Proposal* proposal) KIWI_EXCLUDES(mu_);
+  // Takes proposals until their records reach max_bytes; at least one if there is any.
+  void Take(size_t max_bytes, std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
+  void TakeAll(std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
+  bool empty() const KIWI_EXCLUDES(mu_);
+  size_t size() const KIWI_EXCLUDES(mu_);
+
+ private:
+  mutable Mutex mu_;
+  std::array<std::deque<Proposal*>, runtime::kPriorityCount> levels_ KIWI_GUARDED_BY(mu_);
+  size_t size_ KIWI_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace kiwi::raft
