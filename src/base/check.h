@@ -9,10 +9,10 @@ namespace kiwi {
 }  // namespace kiwi
 
 // Always on: use where going on could lose or corrupt data.
-#define KIWI_CHECK(cond, message)                                         \
-  do {                                                                    \
-    if (!(cond)) [[unlikely]]                                             \
-      ::kiwi::CheckFailed(__FILE__, __LINE__, #cond, message);            \
+#define KIWI_CHECK(cond, message)                              \
+  do {                                                         \
+    if (!(cond)) [[unlikely]]                                  \
+      ::kiwi::CheckFailed(__FILE__, __LINE__, #cond, message); \
   } while (false)
 
 // Debug builds only: use on hot paths.

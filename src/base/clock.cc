@@ -1,8 +1,7 @@
 #include "base/clock.h"
 
-#include <ctime>
-
 #include <atomic>
+#include <ctime>
 
 namespace kiwi {
 namespace {

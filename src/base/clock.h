@@ -35,5 +35,4 @@ class ManualClock final : public Clock {
   std::atomic<int64_t> now_us_;
 };
 
-
 }  // namespace kiwi

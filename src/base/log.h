@@ -28,9 +28,9 @@ void LogLine(LogLevel level, std::string_view line);
 
 }  // namespace kiwi
 
-#define KIWI_LOG(level, ...)                                                     \
-  do {                                                                           \
-    if (::kiwi::LogLevel::level >= ::kiwi::GetLogLevel()) {                      \
-      ::kiwi::LogLine(::kiwi::LogLevel::level, ::fmt::format(__VA_ARGS__));      \
-    }                                                                            \
+#define KIWI_LOG(level, ...)                                                \
+  do {                                                                      \
+    if (::kiwi::LogLevel::level >= ::kiwi::GetLogLevel()) {                 \
+      ::kiwi::LogLine(::kiwi::LogLevel::level, ::fmt::format(__VA_ARGS__)); \
+    }                                                                       \
   } while (false)

@@ -15,14 +15,14 @@ namespace kiwi {
 enum class StatusCode : unsigned char {
   kOk,
   kNotFound,
-  kInvalidArgument,       // the caller's input is wrong; the message says what is allowed
-  kCorruption,            // stored bytes fail their checksum or do not decode
-  kIo,                    // the disk refused: full, failing, or gone; after it nothing is promised
-  kNoSpace,               // the disk is full: an kIo that ends when space returns
-  kBusy,                  // a bound was reached; try again later
-  kUnavailable,           // Raft: the wanted entry or snapshot is not (yet) here
-  kCompacted,             // Raft: the wanted index lies before the first one kept
-  kSnapshotOutOfDate,     // Raft: the snapshot is older than what the log already covers
+  kInvalidArgument,    // the caller's input is wrong; the message says what is allowed
+  kCorruption,         // stored bytes fail their checksum or do not decode
+  kIo,                 // the disk refused: full, failing, or gone; after it nothing is promised
+  kNoSpace,            // the disk is full: an kIo that ends when space returns
+  kBusy,               // a bound was reached; try again later
+  kUnavailable,        // Raft: the wanted entry or snapshot is not (yet) here
+  kCompacted,          // Raft: the wanted index lies before the first one kept
+  kSnapshotOutOfDate,  // Raft: the snapshot is older than what the log already covers
   kSnapshotTemporarilyUnavailable,
   kNotLeader,
   kNoQuorum,
@@ -63,7 +63,7 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
   Result(Status status) : status_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     KIWI_CHECK(!status_.ok(), "a Result made of an ok Status has no value");
   }
@@ -91,10 +91,9 @@ class [[nodiscard]] Result {
   std::optional<T> value_;
 };
 
-#define KIWI_RETURN_IF_ERROR(expr)                      \
-  do {                                                  \
-    if (auto kiwi_status_ = (expr); !kiwi_status_.ok()) \
-      return kiwi_status_;                              \
+#define KIWI_RETURN_IF_ERROR(expr)                                           \
+  do {                                                                       \
+    if (auto kiwi_status_ = (expr); !kiwi_status_.ok()) return kiwi_status_; \
   } while (false)
 
 #define KIWI_CONCAT_INNER(a, b) a##b
