@@ -11,8 +11,8 @@
 //     success); reads go on;
 //   - Open() refuses damage (kCorruption, naming file and offset where known), but cuts off a torn
 //     tail of the write-ahead log, which nobody was promised.
-// Threads: all functions are thread-safe, save that one Iterator or WriteBatch belongs to one thread
-// at a time. A backend outlives its snapshots and iterators.
+// Threads: all functions are thread-safe, save that one Iterator or WriteBatch belongs to one
+// thread at a time. A backend outlives its snapshots and iterators.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,7 @@ class Iterator {
   virtual void Seek(std::string_view target) = 0;  // to the first key at or after target
   virtual void Next() = 0;
   virtual void Prev() = 0;
-  virtual std::string_view key() const = 0;    // valid until the next move
+  virtual std::string_view key() const = 0;  // valid until the next move
   virtual std::string_view value() const = 0;
   // Not ok: the walk met damage or a read error; Valid() is false then.
   virtual Status status() const = 0;
@@ -86,7 +86,8 @@ class Backend {
   // Writes out and frees the write buffers (memtables), so that memory and log files shrink.
   virtual Status Flush() = 0;
   // kNotFound if the key is not there.
-  virtual Status Get(const ReadOptions& options, std::string_view key, std::string* value) const = 0;
+  virtual Status Get(const ReadOptions& options, std::string_view key,
+                     std::string* value) const = 0;
   virtual std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) const = 0;
   virtual std::unique_ptr<const Snapshot> GetSnapshot() const = 0;
   virtual Stats GetStats() const = 0;
