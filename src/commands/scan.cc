@@ -1,0 +1,132 @@
+// Walks over a database: SCAN, KEYS, RANDOMKEY.
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "base/glob.h"
+#include "base/numbers.h"
+#include "base/random.h"
+#include "commands/args.h"
+#include "commands/scan_options.h"
+
+namespace kiwi::commands {
+
+bool ScanOptions::Matches(std::string_view text) const { return !match || GlobMatch(*match, text); }
+
+bool ParseCursor(Context& ctx, std::string_view text, uint64_t* cursor) {
+  if (ParseUint64(text, cursor)) return true;
+  const std::string copy(UpToNul(text));
+  const bool leading_space = !copy.empty() && (copy[0] == ' ' || (copy[0] >= 9 && copy[0] <= 13));
+  char* end = nullptr;
+  errno = 0;
+  *cursor = std::strtoull(copy.c_str(), &end, 10);
+  if (!leading_space && *end == '\0' && errno != ERANGE) return true;
+  ctx.reply.Error("ERR invalid cursor");
+  return false;
+}
+
+bool ParseScanOptions(Context& ctx, size_t first, bool with_type, ScanOptions* options) {
+  for (size_t i = first; i < ctx.args.size(); i += 2) {
+    const std::string_view option = ctx.args[i];
+    const bool has_value = i + 1 < ctx.args.size();
+    if (has_value && EqualsIgnoreCase(option, "count")) {
+      int64_t count = 0;
+      if (!IntArg(ctx, ctx.args[i + 1], &count)) return false;
+      if (count < 1) {
+        ctx.reply.Error(kSyntaxError);
+        return false;
+      }
+      options->count = static_cast<size_t>(count);
+    } else if (has_value && EqualsIgnoreCase(option, "match")) {
+      options->match = ctx.args[i + 1];
+      if (GlobMatchesAll(*options->match)) options->match.reset();
+    } else if (has_value && with_type && EqualsIgnoreCase(option, "type")) {
+      options->type = ctx.args[i + 1];
+    } else {
+      ctx.reply.Error(kSyntaxError);
+      return false;
+    }
+  }
+  return true;
+}
+
+void ReplyScan(Context& ctx, uint64_t cursor, const std::vector<std::string_view>& elements) {
+  ctx.reply.Array(2);
+  ctx.reply.Bulk(std::to_string(cursor));
+  ctx.reply.Array(elements.size());
+  for (const std::string_view element : elements) ctx.reply.Bulk(element);
+}
+
+namespace {
+
+using keyspace::Object;
+
+void Scan(Context& ctx) {
+  ScanOptions options;
+  if (!ParseCursor(ctx, ctx.args[1], &options.cursor)) return;
+  if (!ParseScanOptions(ctx, 2, true, &options)) return;
+  std::vector<std::string_view> keys;
+  const uint64_t next = ctx.db.Scan(options.cursor, options.count, [&](const Object& object) {
+    if (options.type && !EqualsIgnoreCase(*options.type, TypeName(object.type()))) return;
+    if (options.Matches(object.key())) keys.push_back(object.key());
+  });
+  ReplyScan(ctx, next, keys);
+}
+
+void Keys(Context& ctx) {
+  const std::string_view pattern = ctx.args[1];
+  const bool all = GlobMatchesAll(pattern);
+  std::vector<std::string_view> keys;
+  if (GlobIsLiteral(pattern)) {
+    if (const Object* object = ctx.db.FindNoTouch(pattern)) keys.push_back(object->key());
+  } else {
+    ctx.db.ForEach([&](const Object& object) {
+      if (all || GlobMatch(pattern, object.key())) keys.push_back(object.key());
+    });
+  }
+  ctx.reply.Array(keys.size());
+  for (const std::string_view key : keys) ctx.reply.Bulk(key);
+}
+
+void Randomkey(Context& ctx) {
+  Random random(ctx.seed);
+  const Object* object = ctx.db.RandomKey(random);
+  if (object == nullptr) return ctx.reply.Null();
+  ctx.reply.Bulk(object->key());
+}
+
+constexpr CommandRow kRows[] = {
+    {.name = "scan",
+     .handler = Scan,
+     .arity = -2,
+     .flags = kReadOnly | kAllShards,
+     .categories = kCatKeyspace,
+     .since = "2.8.0",
+     .complexity = "O(1) for every call, O(N) for a walk over N keys",
+     .summary = "Answers the next keys of a walk over the database.",
+     .tips = "nondeterministic_output request_policy:special"},
+    {.name = "keys",
+     .handler = Keys,
+     .arity = 2,
+     .flags = kReadOnly | kAllShards,
+     .categories = kCatKeyspace | kCatDangerous,
+     .since = "1.0.0",
+     .complexity = "O(N) where N is the number of keys in the database",
+     .summary = "Answers all keys that match a pattern.",
+     .tips = "request_policy:all_shards nondeterministic_output_order"},
+    {.name = "randomkey",
+     .handler = Randomkey,
+     .arity = 1,
+     .flags = kReadOnly | kAllShards,
+     .categories = kCatKeyspace,
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Answers a random key.",
+     .tips = "request_policy:all_shards nondeterministic_output"},
+};
+
+}  // namespace
+
+std::span<const CommandRow> ScanCommands() { return kRows; }
+
+}  // namespace kiwi::commands
