@@ -59,6 +59,28 @@ class KIWI_SCOPED_CAPABILITY MutexLock {
   Mutex& mu_;
 };
 
+class KIWI_SCOPED_CAPABILITY ReaderLock {
+ public:
+  explicit ReaderLock(SharedMutex& mu) KIWI_ACQUIRE_SHARED(mu) : mu_(mu) { mu_.LockShared(); }
+  ~ReaderLock() KIWI_RELEASE() { mu_.UnlockShared(); }
+  ReaderLock(const ReaderLock&) = delete;
+  ReaderLock& operator=(const ReaderLock&) = delete;
+
+ private:
+  SharedMutex& mu_;
+};
+
+class KIWI_SCOPED_CAPABILITY WriterLock {
+ public:
+  explicit WriterLock(SharedMutex& mu) KIWI_ACQUIRE(mu) : mu_(mu) { mu_.Lock(); }
+  ~WriterLock() KIWI_RELEASE() { mu_.Unlock(); }
+  WriterLock(const WriterLock&) = delete;
+  WriterLock& operator=(const WriterLock&) = delete;
+
+ private:
+  SharedMutex& mu_;
+};
+
 // Waits for a condition under a Mutex. Callers loop on their condition; wake-ups may be spurious.
 class CondVar {
  public:
