@@ -17,24 +17,24 @@ class ReplyWriter {
   void set_resp_version(int version) { resp3_ = version == 3; }
   std::string& buffer() { return *out_; }
 
-  void Simple(std::string_view text);         // +OK
+  void Simple(std::string_view text);  // +OK
   void Ok() { out_->append("+OK\r\n"); }
   // text begins with its code: "ERR syntax error", "WRONGTYPE …". CR and LF in it become spaces.
   void Error(std::string_view text);
   void Integer(int64_t value);
   void Bulk(std::string_view bytes);
-  void BulkInteger(int64_t value);            // the digits as a bulk string
-  void Null();                                // RESP2 "$-1", RESP3 "_"
-  void NullArray();                           // RESP2 "*-1", RESP3 "_"
+  void BulkInteger(int64_t value);  // the digits as a bulk string
+  void Null();                      // RESP2 "$-1", RESP3 "_"
+  void NullArray();                 // RESP2 "*-1", RESP3 "_"
   void Array(size_t n);
-  void Map(size_t n);                         // RESP2: an array of 2n
-  void Set(size_t n);                         // RESP2: an array
-  void Push(size_t n);                        // RESP2: an array
-  void Attribute(size_t n);                   // RESP3 only
-  void Double(double value);                  // RESP2: a bulk string, "%.17g" as Redis prints it
-  void HumanDouble(long double value);        // as INCRBYFLOAT prints: fixed notation, bulk
-  void Bool(bool value);                      // RESP2: 1 or 0
-  void BigNumber(std::string_view digits);    // RESP2: a bulk string
+  void Map(size_t n);                       // RESP2: an array of 2n
+  void Set(size_t n);                       // RESP2: an array
+  void Push(size_t n);                      // RESP2: an array
+  void Attribute(size_t n);                 // RESP3 only
+  void Double(double value);                // RESP2: a bulk string, "%.17g" as Redis prints it
+  void HumanDouble(long double value);      // as INCRBYFLOAT prints: fixed notation, bulk
+  void Bool(bool value);                    // RESP2: 1 or 0
+  void BigNumber(std::string_view digits);  // RESP2: a bulk string
   void Verbatim(std::string_view text, std::string_view format = "txt");  // RESP2: a bulk string
 
  private:
