@@ -2,12 +2,14 @@
 // kinds of threads that drain it: workers, which take anything, and helpers (net loops at the end
 // of their iteration), which take only what is fast.
 //
-// FIFO per level and producer thread; higher levels first (strict) or by weight.
+// FIFO per level, affinity and producer thread; higher levels first (strict) or by weight.
+// Producers of one level are served in turn, a few tasks each, so that none starves the others.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -31,37 +33,55 @@ enum class Affinity : uint8_t {
 struct ChannelOptions {
   // Tasks per level (both affinities together); Critical is never refused.
   std::array<size_t, kPriorityCount> capacity = {1 << 20, 1 << 14, 1 << 14, 1 << 14};
-  bool weighted = false;                                // default: strict
+  bool weighted = false;                                   // default: strict
   std::array<int, kPriorityCount> weights = {0, 3, 2, 1};  // Critical is always first
+};
+
+// Totals since the start; each grows only.
+struct ChannelStats {
+  std::array<uint64_t, kPriorityCount> pushed = {};
+  std::array<uint64_t, kPriorityCount> popped = {};
+  std::array<uint64_t, kPriorityCount> refused = {};
+  uint64_t space_events = 0;  // times that a level with refusals had room again
+  int waiting_workers = 0;    // now
 };
 
 // Thread-safe.
 class PriorityChannel {
  public:
   explicit PriorityChannel(const ChannelOptions& options);
-  ~PriorityChannel();
+  ~PriorityChannel();  // what is queued is dropped, not run: its owners still own it
+  PriorityChannel(const PriorityChannel&) = delete;
+  PriorityChannel& operator=(const PriorityChannel&) = delete;
 
   // False: the level is full; nothing was taken. The producer stops reading its sockets and is
   // called back through the space listener.
   bool TryPush(Task* task, Priority priority, Affinity affinity);
 
-  // The next task, or null. A helper gets kAny tasks only.
+  // The next task, or null. A helper gets kAny tasks only. Null may also mean that a push is half
+  // done: whoever pushes wakes a worker after it (kWorkerOnly), or drains by itself (a net loop).
   Task* TryPopForWorker();
   Task* TryPopForHelper();
 
-  // Called (on the popping thread) when a level that had refused a push has fallen below half.
+  // Called (on the popping thread) when a level that had refused a push has fallen to half.
   void SetSpaceListener(std::function<void(Priority)> listener);  // before the first push
 
-  // Blocks a worker until a wake-up, at most timeout_ms. Wake-ups are never lost.
+  // Blocks a worker until a wake-up, at most timeout_ms. Wake-ups are never lost; it also returns
+  // at once while kWorkerOnly tasks are queued.
   void WaitForWork(int timeout_ms);
-  // Wakes up to n waiting workers. Producers call it for kWorkerOnly tasks (TryPush does so) and for
-  // kAny tasks when helping is off or helpers fall behind.
+  // Wakes up to n waiting workers. Producers call it for kWorkerOnly tasks (TryPush does so) and
+  // for kAny tasks when helping is off or helpers fall behind. One load when nobody waits.
   void WakeWorkers(int n);
 
-  size_t depth(Priority priority) const;       // queued now
+  // Take effect for the next push or pop.
+  void SetScheduling(bool weighted, const std::array<int, kPriorityCount>& weights);
+  void SetCapacity(Priority priority, size_t tasks);  // Critical's is ignored
+
+  size_t depth(Priority priority) const;  // queued now
   size_t worker_only_depth() const;
   size_t total_depth() const;
-  uint64_t refused(Priority priority) const;   // pushes refused since the start
+  uint64_t refused(Priority priority) const;  // pushes refused since the start
+  ChannelStats stats() const;
 
  private:
   struct Impl;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,22 +12,38 @@
 
 namespace kiwi::runtime {
 
+struct WorkerPoolStats {
+  int wanted = 0;
+  int alive = 0;
+  int busy = 0;
+  uint64_t tasks_run = 0;
+  uint64_t threads_started = 0;
+  // Sum over all threads, those that left included: what the pool cost so far.
+  int64_t alive_thread_ns = 0;
+};
+
+// Thread-safe.
 class WorkerPool {
  public:
-  // The channel outlives the pool. Threads are named "<name>-<n>".
+  // The channel outlives the pool. Threads are named "<name>-<n>", n counting up from 0.
   WorkerPool(PriorityChannel* channel, std::string name);
   ~WorkerPool();  // Stop()
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Sets the number of threads (>= 0). Growing returns when the new threads run; shrinking lets
-  // each leaving thread finish the task it runs, and returns without waiting for it.
+  // each leaving thread finish the task it runs, and returns without waiting for it. When the
+  // operating system refuses a thread, the pool stays at what it got (see size()). After Stop() it
+  // does nothing.
   void Resize(int threads);
-  // Drains nothing: threads finish their current task and end. Idempotent.
+  // Drains nothing: threads finish their current task and end. Not from a worker. Idempotent.
   void Stop();
 
-  int size() const;    // wanted
-  int alive() const;   // running now
-  int busy() const;    // inside a task
+  int size() const;   // wanted
+  int alive() const;  // running now
+  int busy() const;   // inside a task
   uint64_t tasks_run() const;
+  WorkerPoolStats stats() const;
 
  private:
   struct Impl;
