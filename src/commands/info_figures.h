@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -27,6 +28,12 @@ struct CommandFigures {
   uint64_t nanoseconds = 0;
   uint64_t rejected = 0;  // refused before the call: arity, AUTH, OOM …
   uint64_t failed = 0;    // the call answered an error
+};
+
+// The time, in microseconds, below which each of the given percentages of a command's calls stayed.
+struct CommandPercentiles {
+  int command_id = 0;
+  std::vector<std::pair<double, double>> us;  // (percent, microseconds)
 };
 
 struct ErrorFigures {
@@ -129,6 +136,7 @@ struct InfoFigures {
   StatFigures stats;
   CpuFigures cpu;
   std::vector<CommandFigures> commands;  // those that were ever called or rejected
+  std::vector<CommandPercentiles> latencies;
   std::vector<ErrorFigures> errors;
   std::vector<DbFigures> databases;  // those that are not empty
   std::vector<NamedFigure> runtime;  // Kiwi's pools and channel, in the order to show
@@ -144,6 +152,7 @@ enum InfoNeed : uint32_t {
   kNeedDatabases = 1u << 3,  // takes shard locks
   kNeedRuntime = 1u << 4,
   kNeedRaft = 1u << 5,
+  kNeedLatencies = 1u << 6,
 };
 
 }  // namespace kiwi::commands
