@@ -48,25 +48,55 @@ enum Flag : uint32_t {
   kAllShards = 1u << 24,
   kTransaction = 1u << 25,  // MULTI, EXEC, DISCARD, WATCH, UNWATCH: the session runs it
   kInternal = 1u << 26,     // proposed by the server itself: unknown to clients and to COMMAND
-  // kFast as Redis flags it, but the cost grows with the number of arguments (MGET, HMGET, EXISTS …):
-  // a net loop runs it only while they are few.
+  // kFast as Redis flags it, but the cost grows with the number of arguments (MGET, HMGET, EXISTS
+  // …): a net loop runs it only while they are few.
   kPerArgument = 1u << 27,
 };
 
 enum class Group : uint8_t {
-  kGeneric, kString, kList, kSet, kSortedSet, kHash, kPubsub, kTransactions, kConnection, kServer,
-  kScripting, kHyperloglog, kCluster, kGeo, kStream, kBitmap, kRaft,
+  kGeneric,
+  kString,
+  kList,
+  kSet,
+  kSortedSet,
+  kHash,
+  kPubsub,
+  kTransactions,
+  kConnection,
+  kServer,
+  kScripting,
+  kHyperloglog,
+  kCluster,
+  kGeo,
+  kStream,
+  kBitmap,
+  kRaft,
 };
 
 // ACL categories, as ACL CAT names them; those that follow from flags (read, write, fast, slow,
 // admin, dangerous, blocking, pubsub …) are derived.
 enum Category : uint32_t {
-  kCatKeyspace = 1u << 0, kCatRead = 1u << 1, kCatWrite = 1u << 2, kCatSet = 1u << 3,
-  kCatSortedSet = 1u << 4, kCatList = 1u << 5, kCatHash = 1u << 6, kCatString = 1u << 7,
-  kCatBitmap = 1u << 8, kCatHyperloglog = 1u << 9, kCatGeo = 1u << 10, kCatStream = 1u << 11,
-  kCatPubsub = 1u << 12, kCatAdmin = 1u << 13, kCatFast = 1u << 14, kCatSlow = 1u << 15,
-  kCatBlocking = 1u << 16, kCatDangerous = 1u << 17, kCatConnection = 1u << 18,
-  kCatTransaction = 1u << 19, kCatScripting = 1u << 20,
+  kCatKeyspace = 1u << 0,
+  kCatRead = 1u << 1,
+  kCatWrite = 1u << 2,
+  kCatSet = 1u << 3,
+  kCatSortedSet = 1u << 4,
+  kCatList = 1u << 5,
+  kCatHash = 1u << 6,
+  kCatString = 1u << 7,
+  kCatBitmap = 1u << 8,
+  kCatHyperloglog = 1u << 9,
+  kCatGeo = 1u << 10,
+  kCatStream = 1u << 11,
+  kCatPubsub = 1u << 12,
+  kCatAdmin = 1u << 13,
+  kCatFast = 1u << 14,
+  kCatSlow = 1u << 15,
+  kCatBlocking = 1u << 16,
+  kCatDangerous = 1u << 17,
+  kCatConnection = 1u << 18,
+  kCatTransaction = 1u << 19,
+  kCatScripting = 1u << 20,
 };
 
 // Positions of keys among the arguments (the command's name is 0), as COMMAND INFO gives them. last
@@ -79,9 +109,17 @@ struct KeyRange {
 
 // What is done with a key, as COMMAND INFO's key specifications name it, in their order.
 enum KeyFlag : uint16_t {
-  kKeyRO = 1u << 0, kKeyRW = 1u << 1, kKeyOW = 1u << 2, kKeyRM = 1u << 3, kKeyAccess = 1u << 4,
-  kKeyUpdate = 1u << 5, kKeyInsert = 1u << 6, kKeyDelete = 1u << 7, kKeyNotKey = 1u << 8,
-  kKeyIncomplete = 1u << 9, kKeyVariableFlags = 1u << 10,
+  kKeyRO = 1u << 0,
+  kKeyRW = 1u << 1,
+  kKeyOW = 1u << 2,
+  kKeyRM = 1u << 3,
+  kKeyAccess = 1u << 4,
+  kKeyUpdate = 1u << 5,
+  kKeyInsert = 1u << 6,
+  kKeyDelete = 1u << 7,
+  kKeyNotKey = 1u << 8,
+  kKeyIncomplete = 1u << 9,
+  kKeyVariableFlags = 1u << 10,
 };
 
 // One key specification (begin_search by index, find_keys by range) of COMMAND INFO.
@@ -101,12 +139,12 @@ class ServerView;   // commands/server_view.h: the server, likewise
 // All that a handler sees. Lives for one call.
 struct Context {
   Args args;
-  keyspace::Db& db;                 // at the command's moment
+  keyspace::Db& db;  // at the command's moment
   keyspace::Keyspace& keyspace;
-  protocol::ReplyWriter& reply;     // exactly one reply per call
-  uint64_t seed = 0;                // for random picks: of the entry for writes, any for reads
-  SessionView* session = nullptr;   // null for writes: they run where there is no connection
-  ServerView* server = nullptr;     // null for writes
+  protocol::ReplyWriter& reply;    // exactly one reply per call
+  uint64_t seed = 0;               // for random picks: of the entry for writes, any for reads
+  SessionView* session = nullptr;  // null for writes: they run where there is no connection
+  ServerView* server = nullptr;    // null for writes
 
   int64_t now_ms() const { return db.moment().now_ms; }
 };
@@ -116,9 +154,9 @@ using Handler = void (*)(Context&);
 using KeyFinder = bool (*)(Args args, std::vector<int>* positions);
 
 struct CommandRow {
-  std::string_view name;   // lower case; a subcommand's is its own part only ("getname")
+  std::string_view name;      // lower case; a subcommand's is its own part only ("getname")
   Handler handler = nullptr;  // null: a container without a call of its own, or run by the session
-  int arity = 1;           // with the name; negative: at least that many
+  int arity = 1;              // with the name; negative: at least that many
   uint32_t flags = 0;
   KeyRange keys = {};
   Group group = Group::kGeneric;
@@ -128,9 +166,9 @@ struct CommandRow {
   std::string_view summary = {};
   std::span<const CommandRow> subcommands = {};
   KeyFinder find_keys = nullptr;
-  uint16_t key_flags = 0;                    // of the one key specification that `keys` makes …
-  std::span<const KeySpec> key_specs = {};   // … or the specifications, where that is not enough
-  std::string_view tips = {};                // command tips, separated by spaces
+  uint16_t key_flags = 0;                   // of the one key specification that `keys` makes …
+  std::span<const KeySpec> key_specs = {};  // … or the specifications, where that is not enough
+  std::string_view tips = {};               // command tips, separated by spaces
 };
 
 // All categories of a row: the listed ones and those that its flags imply, as Redis derives them
@@ -177,7 +215,7 @@ class CommandTable {
   const Command* Find(Args args) const;
   const Command* FindByName(std::string_view full_name) const;  // "client|getname", any case
   std::span<const Command> commands() const;  // containers' subcommands lie in them; kInternal too
-  int id_count() const;  // ids are below it
+  int id_count() const;                       // ids are below it
   const Command& ById(int id) const;
 
   // The text of the error for args that name no command, exactly as Redis 7.0 words it (unknown
