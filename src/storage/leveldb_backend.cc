@@ -187,17 +187,6 @@ class ClosedCursor {
   Status status_;
 };
 
-class SharedLock {
- public:
-  explicit SharedLock(SharedMutex& mu) : mu_(mu) { mu_.LockShared(); }
-  ~SharedLock() { mu_.UnlockShared(); }
-  SharedLock(const SharedLock&) = delete;
-  SharedLock& operator=(const SharedLock&) = delete;
-
- private:
-  SharedMutex& mu_;
-};
-
 class LevelBackend final : public Backend {
  public:
   explicit LevelBackend(const BackendOptions& options)
@@ -207,12 +196,8 @@ class LevelBackend final : public Backend {
   }
 
   Status Open() {
-    leveldb::DB* db = nullptr;
-    const leveldb::Status s = leveldb::DB::Open(NativeOptions(), options_.path, &db);
-    db_.reset(db);
-    if (s.ok()) return {};
-    if (s.IsIOError() && SaysLocked(s.ToString())) return LockedError(options_.path);
-    return FromLevel(s).WithContext("cannot open " + options_.path);
+    WriterLock lock(gate_);
+    return OpenLocked();
   }
 
   std::unique_ptr<WriteBatch> NewBatch() const override { return std::make_unique<LevelBatch>(); }
@@ -220,19 +205,18 @@ class LevelBackend final : public Backend {
   Status Write(const WriteOptions& options, WriteBatch* batch) override {
     auto* level = static_cast<LevelBatch*>(batch);
     if (!level->has_ranges()) {
-      SharedLock lock(gate_);
+      ReaderLock lock(gate_);
       return WriteLocked(options.sync, level->simple());
     }
-    gate_.Lock();
+    WriterLock lock(gate_);
+    if (!failure_.ok()) return failure_.Get();
     leveldb::WriteBatch expanded;
-    Status status = db_ ? level->Expand(db_.get(), &expanded) : ClosedError();
-    if (status.ok()) status = WriteLocked(options.sync, &expanded);
-    gate_.Unlock();
-    return status;
+    KIWI_RETURN_IF_ERROR(level->Expand(db_.get(), &expanded));
+    return WriteLocked(options.sync, &expanded);
   }
 
   Status Sync() override {
-    SharedLock lock(gate_);
+    ReaderLock lock(gate_);
     leveldb::WriteBatch empty;
     return WriteLocked(true, &empty);
   }
@@ -240,7 +224,7 @@ class LevelBackend final : public Backend {
   // LevelDB writes its memtable out at the start of every manual compaction; over a range without
   // keys that is all that it does. It keeps an error for the next write.
   Status Flush() override {
-    SharedLock lock(gate_);
+    ReaderLock lock(gate_);
     if (!failure_.ok()) return failure_.Get();
     const Slice nowhere;
     db_->CompactRange(&nowhere, &nowhere);
@@ -249,13 +233,13 @@ class LevelBackend final : public Backend {
   }
 
   Status Get(const ReadOptions& options, std::string_view key, std::string* value) const override {
-    SharedLock lock(gate_);
+    ReaderLock lock(gate_);
     if (!db_) return ClosedError();
     return FromLevel(db_->Get(NativeRead(options), S(key), value));
   }
 
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) const override {
-    SharedLock lock(gate_);
+    ReaderLock lock(gate_);
     if (!db_) {
       return std::make_unique<BoundedIterator<ClosedCursor>>(ClosedCursor(ClosedError()), "", "");
     }
@@ -264,7 +248,7 @@ class LevelBackend final : public Backend {
   }
 
   std::unique_ptr<const Snapshot> GetSnapshot() const override {
-    SharedLock lock(gate_);
+    ReaderLock lock(gate_);
     KIWI_CHECK(db_ != nullptr, "a snapshot of a backend that failed to resume");
     return std::make_unique<LevelSnapshot>(db_.get(), &views_);
   }
@@ -272,10 +256,8 @@ class LevelBackend final : public Backend {
   Stats GetStats() const override;
 
   Status Resume() override {
-    gate_.Lock();
-    Status status = ResumeLocked();
-    gate_.Unlock();
-    return status;
+    WriterLock lock(gate_);
+    return ResumeLocked();
   }
 
   std::string_view Name() const override { return "leveldb"; }
@@ -289,7 +271,7 @@ class LevelBackend final : public Backend {
     leveldb::Options native;
     native.create_if_missing = true;
     native.paranoid_checks = true;
-    native.info_log = const_cast<NullLogger*>(&logger_);
+    native.info_log = &logger_;
     // A second memtable may wait to be flushed.
     native.write_buffer_size = std::max(options_.write_buffer_bytes / 2, size_t{64} << 10);
     native.max_open_files = options_.max_open_files;
@@ -308,7 +290,7 @@ class LevelBackend final : public Backend {
     return native;
   }
 
-  Status WriteLocked(bool sync, leveldb::WriteBatch* batch) {
+  Status WriteLocked(bool sync, leveldb::WriteBatch* batch) KIWI_REQUIRES_SHARED(gate_) {
     if (!failure_.ok()) return failure_.Get();
     leveldb::WriteOptions native;
     native.sync = sync;
@@ -316,30 +298,39 @@ class LevelBackend final : public Backend {
     return s.ok() ? Status() : failure_.Record(FromLevel(s));
   }
 
+  Status OpenLocked() KIWI_REQUIRES(gate_) {
+    leveldb::DB* db = nullptr;
+    const leveldb::Status s = leveldb::DB::Open(NativeOptions(), options_.path, &db);
+    db_.reset(db);
+    if (s.ok()) return {};
+    if (s.IsIOError() && SaysLocked(s.ToString())) return LockedError(options_.path);
+    return FromLevel(s).WithContext("cannot open " + options_.path);
+  }
+
   // LevelDB cannot leave its failed state: the database is closed and recovered from its files.
-  Status ResumeLocked() {
+  Status ResumeLocked() KIWI_REQUIRES(gate_) {
     if (views_ != 0) {
       return {StatusCode::kBusy, "cannot resume while iterators or snapshots are open"};
     }
     db_.reset();
-    KIWI_RETURN_IF_ERROR(failure_.Record(Open()).WithContext("cannot resume"));
+    KIWI_RETURN_IF_ERROR(failure_.Record(OpenLocked()).WithContext("cannot resume"));
     failure_.Reset();
     return {};
   }
 
   const BackendOptions options_;
-  NullLogger logger_;
+  mutable NullLogger logger_;
   std::unique_ptr<leveldb::Cache> cache_;
   mutable std::atomic<int> views_{0};
   // Shared by all who use db_; exclusive to replace it, and while a range is looked up and written.
   mutable SharedMutex gate_;
-  std::unique_ptr<leveldb::DB> db_;
+  std::unique_ptr<leveldb::DB> db_ KIWI_GUARDED_BY(gate_);
   FailureLatch failure_;
 };
 
 Stats LevelBackend::GetStats() const {
   Stats stats;
-  SharedLock lock(gate_);
+  ReaderLock lock(gate_);
   if (!db_) return stats;
   std::string text;
   if (db_->GetProperty("leveldb.approximate-memory-usage", &text)) {

@@ -75,7 +75,7 @@ class MemoryBatch final : public WriteBatch {
 class Store {
  public:
   void Apply(const std::vector<Op>& ops) KIWI_EXCLUDES(mu_) {
-    mu_.Lock();
+    WriterLock lock(mu_);
     ++last_;
     for (const Op& op : ops) {
       if (op.kind == Op::Kind::kDeleteRange) {
@@ -87,19 +87,16 @@ class Store {
         Set(it, nullptr);
       }
     }
-    mu_.Unlock();
   }
 
   Sequence Pin() KIWI_EXCLUDES(mu_) {
-    mu_.Lock();
+    WriterLock lock(mu_);
     pins_.insert(last_);
-    const Sequence pinned = last_;
-    mu_.Unlock();
-    return pinned;
+    return last_;
   }
 
   void Unpin(Sequence sequence) KIWI_EXCLUDES(mu_) {
-    mu_.Lock();
+    WriterLock lock(mu_);
     pins_.erase(pins_.find(sequence));
     if (pins_.empty()) {
       for (const std::string& key : stale_) {
@@ -107,15 +104,12 @@ class Store {
       }
       stale_.clear();
     }
-    mu_.Unlock();
   }
 
   Value Get(std::string_view key, std::optional<Sequence> at) const KIWI_EXCLUDES(mu_) {
-    mu_.LockShared();
+    ReaderLock lock(mu_);
     const auto it = map_.find(key);
-    Value value = it == map_.end() ? nullptr : Visible(it->second, at.value_or(last_));
-    mu_.UnlockShared();
-    return value;
+    return it == map_.end() ? nullptr : Visible(it->second, at.value_or(last_));
   }
 
   struct Found {
@@ -126,33 +120,29 @@ class Store {
   std::optional<Found> Ceiling(std::string_view target, bool after, Sequence at) const
       KIWI_EXCLUDES(mu_) {
     std::optional<Found> found;
-    mu_.LockShared();
+    ReaderLock lock(mu_);
     auto it = after ? map_.upper_bound(target) : map_.lower_bound(target);
     for (; it != map_.end() && !found; ++it) {
       if (Value value = Visible(it->second, at)) found = Found{it->first, std::move(value)};
     }
-    mu_.UnlockShared();
     return found;
   }
   // The last visible key before target; before the end if there is none.
   std::optional<Found> Before(std::optional<std::string_view> target, Sequence at) const
       KIWI_EXCLUDES(mu_) {
     std::optional<Found> found;
-    mu_.LockShared();
+    ReaderLock lock(mu_);
     auto it = target ? map_.lower_bound(*target) : map_.end();
     while (it != map_.begin() && !found) {
       --it;
       if (Value value = Visible(it->second, at)) found = Found{it->first, std::move(value)};
     }
-    mu_.UnlockShared();
     return found;
   }
 
   uint64_t Bytes() const KIWI_EXCLUDES(mu_) {
-    mu_.LockShared();
-    const uint64_t bytes = bytes_;
-    mu_.UnlockShared();
-    return bytes;
+    ReaderLock lock(mu_);
+    return bytes_;
   }
 
  private:
