@@ -36,12 +36,12 @@ struct CoreOptions {
   bool check_quorum = true;
   // A leader's lease lasts election_ticks less this from the last quorum of heartbeats sent.
   int lease_margin_ticks = 1;
-  uint64_t max_message_bytes = 1 << 20;       // of entries in one append message
-  size_t max_inflight_messages = 256;         // per follower in replicate state
-  uint64_t max_inflight_bytes = 64ULL << 20;  // per follower
+  uint64_t max_message_bytes = 1 << 20;           // of entries in one append message
+  size_t max_inflight_messages = 256;             // per follower in replicate state
+  uint64_t max_inflight_bytes = 64ULL << 20;      // per follower
   uint64_t max_uncommitted_bytes = 256ULL << 20;  // proposals beyond are refused with kBusy
   uint64_t max_committed_bytes = 16ULL << 20;     // of committed entries in one Ready
-  LogIndex applied = 0;  // what the state machine already holds at start
+  LogIndex applied = 0;                           // what the state machine already holds at start
   uint64_t random_seed = 1;
 };
 
@@ -58,22 +58,26 @@ struct ReadState {
 };
 
 struct Ready {
-  uint64_t number = 0;  // ascending from 1
+  uint64_t number = 0;                  // ascending from 1
   std::optional<SoftState> soft_state;  // set when it changed
-  std::optional<HardState> hard_state;  // set when it changed
-  std::optional<SnapshotMeta> snapshot; // install before entries
-  std::vector<Entry> entries;           // to persist; replaces what conflicts
+  // Set when term or vote changed; a changed commit index alone is not worth a write and comes with
+  // the next entries, or with the membership that ApplyConfChange returned.
+  std::optional<HardState> hard_state;
+  std::optional<SnapshotMeta> snapshot;         // install before entries
+  std::vector<Entry> entries;                   // to persist; replaces what conflicts
   std::vector<Message> messages;                // send at once
   std::vector<Message> messages_after_persist;  // send after this Ready is durable
   std::vector<Entry> committed_entries;         // durable on a quorum and here; apply in order
   std::vector<ReadState> read_states;
-  std::vector<uint64_t> read_tokens_dropped;    // leadership lost: answer kNotLeader or retry
+  std::vector<uint64_t> read_tokens_dropped;  // leadership lost: answer kNotLeader or retry
 };
 
 struct ProposeResult {
   Term term = 0;
   LogIndex index = 0;  // if an entry of another term commits at this index, the proposal is lost
 };
+
+class Core;
 
 class RawNode {
  public:
@@ -82,16 +86,24 @@ class RawNode {
   static Result<std::unique_ptr<RawNode>> Create(const CoreOptions& options, const LogReader* log);
   ~RawNode();
 
+  // Once a tick of the host's monotonic clock. After a pause the host makes up for the ticks it
+  // missed before it calls anything else: the lease counts in ticks.
   void Tick();
   // Starts an election at once (ignoring the timer); a group of one voter elects itself as soon as
-  // its vote is durable.
+  // its vote is durable. kAborted: not a voter. kBusy: a committed membership change is not applied
+  // yet, or (among several voters) the present leader may hold a lease.
   Status Campaign();
-  // kNotLeader (also during a transfer), kBusy (uncommitted bytes over the limit; nothing appended).
+  // kNotLeader (also during a transfer), kBusy (uncommitted bytes over the limit; nothing
+  // appended).
   Result<ProposeResult> Propose(Payload data);
+  // kNotLeader; kBusy (the leader has committed nothing in its term yet, or a change is pending);
+  // kInvalidArgument (the change leads nowhere, e.g. leaves no voter).
   Result<ProposeResult> ProposeConfChange(const ConfChange& change);
-  // Returns the configuration that the committed change leads to; the host persists it with the
-  // next batch.
+  // For each kConfChange entry handed out, in order, before OnApplied of its index. Returns the
+  // configuration that the committed change leads to; the host persists it with the next batch.
   Result<ConfState> ApplyConfChange(const ConfChange& change);
+  // kInvalidArgument / kCorruption: the message is malformed or contradicts what is committed; it
+  // was ignored.
   Status Step(Message message);
   // kNotLeader when no leader is known. The answer is a ReadState, or a dropped token.
   Result<uint64_t> ReadIndex();
@@ -120,6 +132,9 @@ class RawNode {
   LogIndex last_index() const;
   LogIndex first_index() const;
   const ConfState& conf_state() const;
+  // The first failure to read the log, or ok. Behind it nothing more is handed out to be applied;
+  // the host stops the node.
+  const Status& error() const;
 
   struct PeerProgress {
     NodeId id;
@@ -132,9 +147,8 @@ class RawNode {
   std::vector<PeerProgress> Progress() const;  // empty unless leader
 
  private:
-  class Impl;
-  explicit RawNode(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit RawNode(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
 };
 
 }  // namespace kiwi::raft

@@ -2,8 +2,8 @@
 // (tests/unit/raft/storage_contract_test.cc runs on each).
 //
 // Invariants, at every return:
-//   first_index <= last_index + 1; entries first_index..last_index are contiguous, terms never fall;
-//   TermAt(first_index - 1) is known (it is the snapshot's last term, or 0 for index 0).
+//   first_index <= last_index + 1; entries first_index..last_index are contiguous, terms never
+//   fall; TermAt(first_index - 1) is known (it is the snapshot's last term, or 0 for index 0).
 // Threads: const functions may run at any time from any thread; at most one mutation at a time.
 // Errors: kIo / kNoSpace from a mutation means that nothing is promised about it. The caller stops
 // acknowledging; it never retries as though the first try had not happened.
@@ -28,9 +28,9 @@ struct InitialState {
 // One atomic mutation of the log: all of it is durable afterwards, or none of it. Order inside:
 // snapshot, then entries (which first cut off what conflicts), then hard state.
 struct LogBatch {
-  const HardState* hard_state = nullptr;     // null: unchanged
-  const ConfState* conf_state = nullptr;     // null: unchanged
-  const SnapshotMeta* snapshot = nullptr;    // not null: the log is replaced by this snapshot
+  const HardState* hard_state = nullptr;   // null: unchanged
+  const ConfState* conf_state = nullptr;   // null: unchanged
+  const SnapshotMeta* snapshot = nullptr;  // not null: the log is replaced by this snapshot
   // Contiguous; begins at or below last_index + 1 and above the snapshot's index. Entries from its
   // first index on are replaced.
   const std::vector<Entry>* entries = nullptr;

@@ -9,7 +9,7 @@
 
 namespace kiwi::raft {
 
-using NodeId = uint64_t;    // above 0; 0 is "nobody"
+using NodeId = uint64_t;  // above 0; 0 is "nobody"
 using Term = uint64_t;
 using LogIndex = uint64_t;  // the first entry is 1
 
@@ -48,6 +48,9 @@ struct ConfState {
   std::vector<NodeId> voters_outgoing;  // not empty: in a joint configuration
   std::vector<NodeId> learners_next;    // become learners when the joint configuration is left
   bool auto_leave = false;
+  // The entry whose change led here; 0: none (bootstrap). A change at or below it, replayed after a
+  // restart, is already contained.
+  LogIndex index = 0;
 
   bool operator==(const ConfState&) const = default;
 };

@@ -1,0 +1,120 @@
+#include "raft/core/invariants.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "raft/core/confchange.h"
+#include "raft/core/core.h"
+
+namespace kiwi::raft {
+namespace {
+
+[[noreturn]] void Abort(const char* violated) {
+  CheckFailed(__FILE__, __LINE__, "raft invariant", violated);
+}
+
+NodeInvariants::Handler violation_handler = nullptr;
+
+void Require(bool holds, const char* invariant) {
+  if (holds) [[likely]]
+    return;
+  if (violation_handler != nullptr) violation_handler(invariant);
+  Abort(invariant);
+}
+
+uint64_t HashOf(const Entry& e) {
+  return Hash64(e.bytes(),
+                e.term * 0x9e3779b97f4a7c15ULL ^ e.index ^ (static_cast<uint64_t>(e.type) << 56));
+}
+
+}  // namespace
+
+void NodeInvariants::SetHandler(Handler handler) { violation_handler = handler; }
+
+void NodeInvariants::Check(const Core& core) {
+  const RaftLog& log = core.log_;
+  const LogIndex last = log.LastIndex();
+  Require(log.FirstIndex() <= last + 1, "first index <= last index + 1");
+  Require(core.commit_ <= last, "commit <= last index");
+  Require(core.handed_out_ <= core.commit_, "only what is committed is applied");
+  Require(core.handed_out_ <= log.persisted(), "only what is durable is applied");
+  Require(core.applied_ <= core.handed_out_, "applied <= handed out");
+  Require(log.persisted() <= last, "durable <= last index");
+  Require(core.last_hard_.term <= core.term_, "terms never fall");
+  Require(core.last_hard_.term < core.term_ || core.last_hard_.commit <= core.commit_ ||
+              log.snapshot_pending(),
+          "the commit index never falls");
+  Require(log.LastTerm() <= core.term_, "no entry is of a later term than the node");
+  Require(core.durable_term_ <= core.term_, "durable term <= term");
+  for (size_t i = 0; i < core.conf_entries_.size(); ++i) {
+    const LogIndex at = core.conf_entries_[i];
+    Require(at > core.applied_ && at <= last, "pending changes are in the log and unapplied");
+    Require(i == 0 || at > core.conf_entries_[i - 1], "pending changes are in order");
+  }
+  Require(CheckConfState(core.conf_).ok(), "the configuration is well formed");
+  if (core.role_ != Role::kLeader) {
+    Require(core.progress_.empty(), "only a leader tracks followers");
+    return;
+  }
+  Require(core.leader_ == core.id() && core.vote_ == core.id(), "a leader voted for itself");
+  Require(core.durable_term_ == core.term_ && core.durable_vote_ == core.id(),
+          "a leader's vote is durable");
+  for (const Progress& pr : core.progress_) {
+    Require(pr.match < pr.next, "match < next");
+    Require(pr.match <= last && pr.next <= last + 1, "match <= last index, next <= last index + 1");
+    Require(pr.id != core.id() || pr.match <= log.persisted(),
+            "a leader acknowledges only what is durable");
+    Require(pr.inflights.count() <= core.options_.max_inflight_messages,
+            "the window holds at most its bound");
+    Require(pr.state != ProgressState::kSnapshot || pr.pending_snapshot > 0,
+            "a snapshot under way has an index");
+  }
+}
+
+std::string ClusterInvariants::OnLeader(NodeId node, Term term, Term term_at_committed) {
+  const auto [it, fresh] = leaders_.emplace(term, node);
+  if (it->second != node) {
+    return "election safety: nodes " + std::to_string(it->second) + " and " + std::to_string(node) +
+           " lead term " + std::to_string(term);
+  }
+  if (fresh && !committed_.empty() && term_at_committed != 0) {
+    // Entries committed by a later term are none of this leader's business.
+    const auto& [index, committed] = *committed_.rbegin();
+    if (committed.first <= term && term_at_committed != committed.first) {
+      return "leader completeness: the leader of term " + std::to_string(term) +
+             " lacks committed entry " + std::to_string(index);
+    }
+  }
+  return {};
+}
+
+std::string ClusterInvariants::OnAppended(const Entry& entry, Term previous_term) {
+  const auto [it, fresh] =
+      entries_.emplace(std::pair(entry.index, entry.term), Known{previous_term, HashOf(entry)});
+  if (fresh) return {};
+  if (it->second.hash != HashOf(entry) || it->second.previous_term != previous_term) {
+    return "log matching: entry " + std::to_string(entry.index) + " of term " +
+           std::to_string(entry.term) + " differs between logs";
+  }
+  return {};
+}
+
+std::string ClusterInvariants::OnApplied(NodeId node, const Entry& entry,
+                                         LogIndex previous_applied) {
+  if (entry.index != previous_applied + 1) {
+    return "application in order: node " + std::to_string(node) + " applies " +
+           std::to_string(entry.index) + " after " + std::to_string(previous_applied);
+  }
+  const auto [it, fresh] = committed_.emplace(entry.index, std::pair(entry.term, HashOf(entry)));
+  if (!fresh && it->second != std::pair(entry.term, HashOf(entry))) {
+    return "state-machine safety: node " + std::to_string(node) + " applies another entry at " +
+           std::to_string(entry.index);
+  }
+  return {};
+}
+
+Term ClusterInvariants::CommittedTerm(LogIndex index) const {
+  const auto it = committed_.find(index);
+  return it == committed_.end() ? 0 : it->second.first;
+}
+
+}  // namespace kiwi::raft

@@ -1,0 +1,154 @@
+// One message in. A message from outside is checked before anything believes it: no peer can make
+// the core fail.
+#include <algorithm>
+
+#include "raft/core/confchange.h"
+#include "raft/core/core.h"
+#include "raft/core/mutants.h"
+
+namespace kiwi::raft {
+namespace {
+
+Status Malformed(const char* why) {
+  return {StatusCode::kInvalidArgument, std::string("malformed Raft message: ") + why};
+}
+
+bool FromLeader(MessageType type) {
+  return type == MessageType::kAppend || type == MessageType::kHeartbeat ||
+         type == MessageType::kSnapshot;
+}
+
+bool IsVoteRequest(MessageType type) {
+  return type == MessageType::kVote || type == MessageType::kPreVote;
+}
+
+}  // namespace
+
+Status Core::Check(const Message& m) const {
+  if (m.from == kNoNode || m.from == id() || m.to != id())
+    return Malformed("wrong sender or target");
+  if (m.term == 0) return Malformed("no term");
+  if (m.type == MessageType::kAppend) {
+    Term term = m.log_term;
+    LogIndex index = m.index;
+    if (term > m.term) return Malformed("a previous entry of a later term");
+    for (const Entry& e : m.entries) {
+      if (e.index != ++index || e.term < term || e.term > m.term || e.term == 0) {
+        return Malformed("entries out of order");
+      }
+      term = e.term;
+    }
+  }
+  if (m.type == MessageType::kSnapshot) {
+    if (m.snapshot.index == 0 || m.snapshot.term == 0 || m.snapshot.term > m.term) {
+      return Malformed("a snapshot of nothing");
+    }
+    if (m.snapshot.conf_state.voters.empty() || m.snapshot.conf_state.index > m.snapshot.index ||
+        !CheckConfState(m.snapshot.conf_state).ok()) {
+      return Malformed("a snapshot with an impossible membership");
+    }
+  }
+  return Status::Ok();
+}
+
+Status Core::Step(Message m) {
+  KIWI_RETURN_IF_ERROR(Check(m));
+  if (!StepTerm(m)) return Status::Ok();
+  if (IsVoteRequest(m.type)) {
+    HandleVote(m);
+    return Status::Ok();
+  }
+  if (FromLeader(m.type)) {
+    if (role_ == Role::kLeader) return Malformed("a second leader in this term");
+    if (role_ != Role::kFollower || leader_ != m.from) BecomeFollower(m.term, m.from);
+    election_elapsed_ = 0;
+    promise_until_ = now_ + static_cast<uint64_t>(options_.election_ticks);
+    if (m.type == MessageType::kAppend) return AppendEntries(m);
+  }
+  if (role_ == Role::kLeader) {
+    StepLeader(m);
+  } else {
+    StepFollower(m);
+  }
+  return Status::Ok();
+}
+
+bool Core::StepTerm(const Message& m) {
+  if (m.term < term_) {
+    if (KIWI_MUTANT(kStaleTermAccepted) && m.type == MessageType::kAppend &&
+        role_ == Role::kFollower) {
+      return true;
+    }
+    HandleStaleTerm(m);
+    return false;
+  }
+  const bool forced = m.force && m.type == MessageType::kVote;
+  if (IsVoteRequest(m.type) && !forced && LeaderMayHoldLease()) return false;
+  if (m.term == term_) return true;
+  // A pre-vote asks what would happen in a term that nobody has begun.
+  if (m.type == MessageType::kPreVote) return true;
+  if (m.type == MessageType::kPreVoteResponse && !m.reject) return true;
+  BecomeFollower(m.term, FromLeader(m.type) ? m.from : kNoNode);
+  return true;
+}
+
+// With pre-vote or check-quorum a node that is ahead in terms does not disturb by campaigning, so
+// it must tell a leader that is behind; otherwise the two would never meet.
+void Core::HandleStaleTerm(const Message& m) {
+  Message response;
+  response.to = m.from;
+  response.reject = true;
+  if (FromLeader(m.type) && (options_.pre_vote || options_.check_quorum)) {
+    response.type = MessageType::kAppendResponse;
+    response.index = m.index;
+  } else if (m.type == MessageType::kPreVote) {
+    response.type = MessageType::kPreVoteResponse;
+  } else {
+    return;
+  }
+  Send(std::move(response));
+}
+
+void Core::StepLeader(Message& m) {
+  switch (m.type) {
+    case MessageType::kAppendResponse:
+      HandleAppendResponse(m);
+      break;
+    case MessageType::kHeartbeatResponse:
+      HandleHeartbeatResponse(m);
+      break;
+    case MessageType::kReadIndex:
+      HandleReadIndex(m);
+      break;
+    case MessageType::kTransferLeader:
+      (void)StartTransfer(m.context);
+      break;
+    default:
+      break;
+  }
+}
+
+void Core::StepFollower(Message& m) {
+  switch (m.type) {
+    case MessageType::kHeartbeat:
+      HandleHeartbeat(m);
+      break;
+    case MessageType::kSnapshot:
+      HandleSnapshot(m);
+      break;
+    case MessageType::kVoteResponse:
+    case MessageType::kPreVoteResponse:
+      HandleVoteResponse(m);
+      break;
+    case MessageType::kTimeoutNow:
+      HandleTimeoutNow(m);
+      break;
+    case MessageType::kReadIndexResponse:
+      HandleReadIndexResponse(m);
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace kiwi::raft
