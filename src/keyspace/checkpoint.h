@@ -41,11 +41,11 @@ class Checkpointer {
 
   struct Progress {
     bool running = false;
-    uint64_t generation = 0;       // of the last complete one
-    uint64_t applied_index = 0;    // of the last complete one
-    uint64_t pages_written = 0;    // by the last or current run
+    uint64_t generation = 0;     // of the last complete one
+    uint64_t applied_index = 0;  // of the last complete one
+    uint64_t pages_written = 0;  // by the last or current run
     uint64_t bytes_written = 0;
-    int64_t duration_ms = 0;       // of the last complete one
+    int64_t duration_ms = 0;  // of the last complete one
   };
   Progress progress() const;  // any thread
 

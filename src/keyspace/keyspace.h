@@ -43,8 +43,8 @@ class ShardSet {
 
 // The moment at which a command acts. For writes it comes from the log entry's envelope.
 struct Moment {
-  int64_t now_ms = 0;       // keys whose time is at or before it are gone
-  uint64_t log_index = 0;   // of the entry that is applied; 0 for reads
+  int64_t now_ms = 0;      // keys whose time is at or before it are gone
+  uint64_t log_index = 0;  // of the entry that is applied; 0 for reads
 };
 
 class Keyspace;
@@ -86,11 +86,15 @@ class Keyspace {
   int databases() const;
   SharedMutex& shard_mutex(int shard);
 
+  // Changes the limits of the packed encodings, for later conversions. All shards held exclusively.
+  void SetHashLimits(uint32_t max_listpack_entries, uint32_t max_listpack_value);
+
   // Exchanges two databases (SWAPDB). All shards held exclusively.
   void SwapDatabases(int a, int b, const Moment& moment);
 
-  // Keys whose time has come, for the leader's active expiry: up to `limit` of (db, key), oldest
-  // first. Takes no lock itself: the caller holds the shard (shared is enough).
+  // Keys whose time has come, for the leader's active expiry: up to `limit` of (db, key), those
+  // collected ordered by their time. Costs nothing to speak of while none is due. Takes no lock
+  // itself: the caller holds the shard (shared is enough).
   struct ExpiredKey {
     int db;
     std::string key;
@@ -99,6 +103,8 @@ class Keyspace {
 
   // Bytes of all objects and tables, as accounted (for maxmemory and INFO). Any thread.
   uint64_t memory_bytes() const;
+  // What was flushed or deleted and waits for the thread that frees it. Any thread.
+  size_t pending_frees() const;
 
   // Equal data gives an equal digest, whatever the order in which it came (DEBUG DIGEST): 20 bytes,
   // all zero when empty. All shards held. Live keys only at now_ms.
@@ -125,7 +131,7 @@ class Db {
   const Moment& moment() const;
 
   // --- reads: the key's shard is held, shared or exclusive ---
-  const Object* Find(std::string_view key) const;       // null: missing; notes the access (LRU/LFU)
+  const Object* Find(std::string_view key) const;  // null: missing; notes the access (LRU/LFU)
   const Object* FindNoTouch(std::string_view key) const;
   // True when the key was changed (set, deleted, expired away, flushed) at a log index above since.
   // May be true without need (neighbours share a cell), never false wrongly.
@@ -143,19 +149,30 @@ class Db {
   bool Copy(std::string_view from, Db& to_db, std::string_view to);
 
   // --- whole database: all shards are held ---
-  uint64_t size() const;            // keys, those expired but not yet removed included, as in Redis
-  uint64_t expiring_size() const;   // keys with a time to live
+  uint64_t size() const;           // keys, those expired but not yet removed included, as in Redis
+  uint64_t expiring_size() const;  // keys with a time to live
   int64_t average_ttl_ms() const;
   void Clear();
   // Visits every live key in cursor order.
   void ForEach(FunctionRef<void(const Object&)> visit) const;
   const Object* RandomKey(Random& random) const;  // uniform enough; null when empty
   // Visits about `count` keys behind the cursor (0: the start) and returns the next cursor (0: the
-  // end was reached). Each key that stays throughout is visited, exactly once while no key is renamed.
-  // Works between any mutations, restarts and on other nodes: the order is by slot, then seeded hash.
+  // end was reached). Each key that stays throughout is visited, exactly once while no key is
+  // renamed. Works between any mutations, restarts and on other nodes: the order is by slot, then
+  // seeded hash.
   uint64_t Scan(uint64_t cursor, size_t count, FunctionRef<void(const Object&)> visit) const;
   uint64_t CountInSlot(uint16_t slot) const;
   void ForEachInSlot(uint16_t slot, FunctionRef<bool(const Object&)> visit) const;  // false: stop
+
+ private:
+  friend class Edit;
+  friend class Keyspace;
+  const Object* Live(std::string_view key) const;
+  void NoteContents(const Db& contents);
+
+  Keyspace& keyspace_;
+  const int index_;
+  const Moment moment_;
 };
 
 }  // namespace kiwi::keyspace

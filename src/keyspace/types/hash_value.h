@@ -1,7 +1,7 @@
 // Hashes: small ones packed in one block inside the object (encoding "listpack"), larger ones as a
-// dense array of fields with an index ("hashtable"). The order of fields is part of the state: it is
-// the same on every node and survives a restart.
-// The object is of Type::kHash; mutations need the key's shard held exclusively.
+// dense array of fields with an index ("hashtable"). The order of fields is part of the state: it
+// is the same on every node and survives a restart. The object is of Type::kHash; mutations need
+// the key's shard held exclusively.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "keyspace/edit.h"
 #include "keyspace/keyspace.h"
 
 namespace kiwi::keyspace {
@@ -51,9 +52,12 @@ class HashWriter {
   bool Delete(std::string_view field);                       // true: it was there
 
  private:
-  struct Rep;
-  Db& db_;
-  std::string_view key_;
+  bool SetPacked(std::string_view field, std::string_view value);
+  void SetPackedCount(uint32_t count);
+  void ConvertToTable();
+  char* Splice(size_t offset, size_t old_size, size_t new_size);
+
+  Edit edit_;
 };
 
 }  // namespace kiwi::keyspace
