@@ -1,4 +1,5 @@
 // DUMP and RESTORE.
+#include <algorithm>
 #include <limits>
 
 #include "commands/args.h"
@@ -75,6 +76,13 @@ void Store(Context& ctx, const DumpedValue& value, int64_t at_ms) {
   if (at_ms != kNoExpiry) ctx.db.SetExpiry(key, at_ms);
 }
 
+// What was idle for longer than there is time counts as used at the beginning of it.
+void NoteIdle(Context& ctx, int64_t idle_s) {
+  const int64_t now_s = ctx.now_ms() / 1000;
+  ctx.db.FindNoTouch(ctx.args[1])
+      ->NoteAccess(static_cast<uint32_t>(std::clamp<int64_t>(now_s - idle_s, 1, now_s)));
+}
+
 void Restore(Context& ctx) {
   RestoreOptions options;
   if (!ParseRestoreOptions(ctx, &options)) return;
@@ -93,7 +101,10 @@ void Restore(Context& ctx) {
 
   ctx.db.Delete(key);
   const int64_t at_ms = ExpireTime(ctx, ttl, options.absolute_ttl);
-  if (at_ms == kNoExpiry || at_ms > ctx.now_ms()) Store(ctx, value, at_ms);
+  if (at_ms == kNoExpiry || at_ms > ctx.now_ms()) {
+    Store(ctx, value, at_ms);
+    if (options.idle_s >= 0) NoteIdle(ctx, options.idle_s);
+  }
   ctx.reply.Ok();
 }
 
