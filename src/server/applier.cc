@@ -1,0 +1,167 @@
+#include "server/applier.h"
+
+#include "base/coding.h"
+#include "server/batch.h"
+#include "server/executor.h"
+#include "server/session.h"
+
+namespace kiwi::server {
+
+using commands::Args;
+using commands::Command;
+using commands::CommandTable;
+using keyspace::LockMode;
+using keyspace::ShardLock;
+using protocol::ReplyWriter;
+
+namespace {
+
+constexpr uint64_t kHostFormat = 1;
+
+}  // namespace
+
+Applier::Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer)
+    : keyspace_(keyspace), checkpointer_(checkpointer) {}
+
+Status Applier::Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) {
+  std::string_view records = entry.bytes();
+  raft::Envelope envelope;
+  KIWI_RETURN_IF_ERROR(raft::ReadEnvelope(&records, &envelope));
+  ApplyPosition position{.moment = {.now_ms = envelope.time_ms, .log_index = entry.index},
+                    .seed = envelope.seed};
+  if (local.empty()) return Replay(position, records);
+  for (raft::Proposal* proposal : local) {
+    static_cast<LocalProposal*>(proposal)->ApplyLocal(*this, position);
+  }
+  return {};
+}
+
+Status Applier::Replay(ApplyPosition& position, std::string_view records) {
+  reader_ = {};
+  while (reader_.Next(&records)) {
+    if (reader_.kind() == raft::RecordKind::kTransaction) {
+      KIWI_RETURN_IF_ERROR(ReplayTransaction(position, reader_.transaction()));
+      continue;
+    }
+    const raft::CommandRecord& record = reader_.command();
+    const Command* command = CommandTable::Get().Find(record.args);
+    if (command == nullptr || !command->Is(commands::kWrite)) {
+      return {StatusCode::kSerialization,
+              "entry with a command unknown to this build: " + std::string(record.args[0])};
+    }
+    discarded_replies_.clear();
+    ReplyWriter reply(&discarded_replies_, 2);
+    RunWrite(position, *command, record.args, static_cast<int>(record.db), reply);
+  }
+  return reader_.status();
+}
+
+Status Applier::ReplayTransaction(ApplyPosition& position, const raft::TransactionRecord& record) {
+  keyspace::ShardSet shards;
+  std::vector<const Command*> resolved;
+  for (size_t i = 0; i < record.command_count; ++i) {
+    const Command* command = CommandTable::Get().Find(record.commands[i].args);
+    if (command == nullptr || !command->Is(commands::kWrite)) {
+      return {StatusCode::kSerialization, "transaction with a command unknown to this build: " +
+                                              std::string(record.commands[i].args[0])};
+    }
+    resolved.push_back(command);
+    shards.Merge(CommandTable::Shards(*command, record.commands[i].args));
+  }
+  for (const raft::WatchedKey& watch : record.watches) shards.AddKey(watch.key);
+  const uint64_t seed = CommandSeed(position.seed, position.ordinal++);  // spent even if it aborts
+  const ShardLock lock(*keyspace_, shards, LockMode::kExclusive);
+  for (const raft::WatchedKey& watch : record.watches) {
+    if (WatchedKeyChanged(*keyspace_, position.moment, record.watch_index, watch)) return {};
+  }
+  for (size_t i = 0; i < resolved.size(); ++i) {
+    discarded_replies_.clear();
+    ReplyWriter reply(&discarded_replies_, 2);
+    keyspace::Db db(*keyspace_, static_cast<int>(record.commands[i].db), position.moment);
+    commands::Context context{.args = record.commands[i].args,
+                              .db = db,
+                              .keyspace = *keyspace_,
+                              .reply = reply,
+                              .seed = CommandSeed(seed, i)};
+    resolved[i]->row->handler(context);
+  }
+  return {};
+}
+
+void Applier::RunWrite(ApplyPosition& position, const Command& command, Args args, int db_index,
+                       ReplyWriter& reply) {
+  const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kExclusive);
+  keyspace::Db db(*keyspace_, db_index, position.moment);
+  commands::Context context{.args = args,
+                            .db = db,
+                            .keyspace = *keyspace_,
+                            .reply = reply,
+                            .seed = CommandSeed(position.seed, position.ordinal++)};
+  command.row->handler(context);
+}
+
+void Applier::ApplyBatch(ApplyPosition& position, Batch& batch) {
+  for (size_t i = batch.pass_begin; i < batch.next; ++i) {
+    ApplyItem(position, batch, batch.items[i]);
+  }
+  executor_->Complete(batch);
+}
+
+void Applier::ApplyItem(ApplyPosition& position, Batch& batch, Item& item) {
+  const size_t begin = batch.replies.size();
+  ReplyWriter reply(&batch.replies, item.resp_version);
+  switch (item.state) {
+    case ItemState::kAnswered:
+      batch.replies.append(batch.side, item.side_begin, item.side_end - item.side_begin);
+      return;
+    case ItemState::kWrite:
+      executor_->Timed(*item.command, batch.session(), batch.ArgsOf(item), reply, [&] {
+        RunWrite(position, *item.command, batch.ArgsOf(item), item.db, reply);
+      });
+      break;
+    case ItemState::kRead:
+      executor_->RunRead(*item.command, batch.ArgsOf(item), item.db, position.moment,
+                         batch.session(), reply);
+      break;
+    case ItemState::kExec:
+      // A transaction without writes has no record, and takes no seed from those that have one.
+      executor_->RunTransaction(
+          batch.session(), *item.transaction, position.moment,
+          item.transaction->queue.has_write() ? CommandSeed(position.seed, position.ordinal++) : 0,
+          reply);
+      break;
+    case ItemState::kWaiting:
+      KIWI_CHECK(false, "an item of the pass was not executed");
+  }
+  if (item.suppressed) batch.replies.resize(begin);
+}
+
+void Applier::BeginCheckpoint(const raft::SnapshotMeta& meta) {
+  keyspace::ShardSet all;
+  all.AddAll();
+  const ShardLock lock(*keyspace_, all, LockMode::kExclusive);
+  checkpointer_->Begin({.applied_index = meta.index, .host = EncodeCheckpointHost(meta)});
+}
+
+Status Applier::RunCheckpoint() { return checkpointer_->Run(); }
+
+std::string EncodeCheckpointHost(const raft::SnapshotMeta& meta) {
+  std::string out;
+  PutVarint(&out, kHostFormat);
+  PutVarint(&out, meta.term);
+  raft::EncodeConfState(meta.conf_state, &out);
+  return out;
+}
+
+Result<raft::SnapshotMeta> DecodeCheckpointHost(uint64_t applied_index, std::string_view host) {
+  raft::SnapshotMeta meta;
+  meta.index = applied_index;
+  uint64_t format = 0;
+  if (!GetVarint(&host, &format) || format != kHostFormat || !GetVarint(&host, &meta.term)) {
+    return Status(StatusCode::kCorruption, "checkpoint with an unreadable Raft part");
+  }
+  KIWI_ASSIGN_OR_RETURN(meta.conf_state, raft::DecodeConfState(&host));
+  return meta;
+}
+
+}  // namespace kiwi::server

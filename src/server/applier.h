@@ -1,0 +1,71 @@
+// The one writer of the keyspace: applies committed entries, in log order, on every node, and answers
+// the clients whose batches this node proposed. Begins and runs checkpoints.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "commands/command.h"
+#include "keyspace/checkpoint.h"
+#include "keyspace/keyspace.h"
+#include "raft/node/entry_codec.h"
+#include "raft/node/state_machine.h"
+#include "server/transaction.h"
+
+namespace kiwi::server {
+
+class Executor;
+struct Item;
+class Applier;
+class Batch;
+
+// The entry that is being applied.
+struct ApplyPosition {
+  keyspace::Moment moment;
+  uint64_t seed = 0;
+  uint64_t ordinal = 0;  // of the next record within the entry: each gets a seed of its own
+};
+
+// A proposal of this node: applies itself from what it still holds in parsed form, the very
+// arguments that it encoded, in the order of its records.
+class LocalProposal : public raft::Proposal {
+ public:
+  virtual void ApplyLocal(Applier& applier, ApplyPosition& position) = 0;
+};
+
+class Applier final : public raft::StateMachine {
+ public:
+  // Both outlive it.
+  Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer);
+  // Before the node starts.
+  void SetExecutor(Executor* executor) { executor_ = executor; }
+
+  Status Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) override;
+  void BeginCheckpoint(const raft::SnapshotMeta& meta) override;
+  Status RunCheckpoint() override;
+
+  // For proposals: one write under the exclusive locks of its keys.
+  void RunWrite(ApplyPosition& position, const commands::Command& command, commands::Args args,
+                int db, protocol::ReplyWriter& reply);
+  void ApplyBatch(ApplyPosition& position, Batch& batch);
+
+ private:
+  Status Replay(ApplyPosition& position, std::string_view records);
+  void ApplyItem(ApplyPosition& position, Batch& batch, Item& item);
+  Status ReplayTransaction(ApplyPosition& position, const raft::TransactionRecord& record);
+
+  keyspace::Keyspace* const keyspace_;
+  keyspace::Checkpointer* const checkpointer_;
+  Executor* executor_ = nullptr;
+  // Serialised by the node's apply lock.
+  raft::RecordReader reader_;
+  std::string discarded_replies_;
+};
+
+// What a checkpoint keeps for Raft: (index, term, membership), in CheckpointMeta::host.
+std::string EncodeCheckpointHost(const raft::SnapshotMeta& meta);
+Result<raft::SnapshotMeta> DecodeCheckpointHost(uint64_t applied_index, std::string_view host);
+
+}  // namespace kiwi::server

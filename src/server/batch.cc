@@ -1,0 +1,48 @@
+#include "server/batch.h"
+
+#include "server/executor.h"
+#include "server/session.h"
+
+namespace kiwi::server {
+namespace {
+
+// Buffers that one large batch has grown are not kept beyond it.
+constexpr size_t kMaxKeptBuffer = 64 << 10;
+
+void ClearBounded(std::string* s) {
+  s->clear();
+  if (s->capacity() > kMaxKeptBuffer) s->shrink_to_fit();
+}
+
+}  // namespace
+
+void Batch::TakeInput(net::Connection& connection, size_t size) {
+  block_ = connection.input().Take();
+  connection.input().Consume(size);
+  input_bytes_ = size;
+}
+
+void Batch::Reset() {
+  args.clear();
+  items.clear();
+  has_slow = has_write = false;
+  next = pass_begin = attached_reads = 0;
+  pass_slow = false;
+  ClearBounded(&replies);
+  ClearBounded(&side);
+  ClearBounded(&encoded);
+  block_.Reset();
+  input_bytes_ = 0;
+}
+
+void Batch::Run() { executor_->RunPass(*this); }
+
+void Batch::RunOnLoop() { session_->OnPassDone(); }
+
+void Batch::ApplyLocal(Applier& applier, ApplyPosition& position) {
+  applier.ApplyBatch(position, *this);
+}
+
+void Batch::Failed(raft::ProposalError error) { executor_->FailPass(*this, error); }
+
+}  // namespace kiwi::server

@@ -1,0 +1,103 @@
+// One connection's batch of requests on its way through the server: parsed by the loop, carried by
+// the priority channel, executed by whoever drains it, proposed to the log, applied, and handed
+// back to the loop. One object a connection, reused: at most one batch of it is under way.
+//
+// Executing goes in passes. A pass walks the requests in order: what can be answered at once is;
+// writes are encoded for the log; a fast read behind a write of the same pass is attached to that
+// log position and run there by the applier; anything that must see the writes and is not fast ends
+// the pass, as do too many bytes of replies. After the pass, its replies leave; then the next one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "commands/command.h"
+#include "net/connection.h"
+#include "net/loop.h"
+#include "runtime/priority_channel.h"
+#include "server/applier.h"
+#include "server/transaction.h"
+
+namespace kiwi::server {
+
+class Executor;
+class Session;
+
+// Where a request's reply comes from.
+enum class ItemState : uint8_t {
+  kWaiting,   // not executed yet
+  kAnswered,  // at [reply_begin, reply_end) of Batch::side, or already in the replies
+  kWrite,     // from applying its record
+  kRead,      // read at the pass's log position
+  kExec,      // a transaction, at the pass's log position
+};
+
+struct Item {
+  const commands::Command* command = nullptr;  // null: unknown
+  uint32_t first_arg = 0;
+  uint32_t arg_count = 0;
+  ItemState state = ItemState::kWaiting;
+  uint8_t resp_version = 2;   // when it was executed
+  bool suppressed = false;    // CLIENT REPLY OFF or SKIP
+  bool protocol_error = false;  // args[first_arg] is its text; the connection closes
+  int db = 0;                 // when it was executed
+  uint32_t side_begin = 0;
+  uint32_t side_end = 0;
+  std::unique_ptr<Transaction> transaction;  // kExec
+};
+
+class Batch final : public runtime::Task, public net::LoopTask, public LocalProposal {
+ public:
+  Batch(Session* session, Executor* executor) : session_(session), executor_(executor) {}
+
+  // --- filled by the session, on its loop ---
+  std::vector<std::string_view> args;  // of all requests; views into block_
+  std::vector<Item> items;
+  runtime::Priority batch_priority = runtime::Priority::kNormal;
+  bool has_slow = false;   // a request that no net loop may run
+  bool has_write = false;  // a request that may write, EXEC included
+
+  // Takes a share in the bytes that the arguments point to: the first `size` of the connection's
+  // input, which are consumed.
+  void TakeInput(net::Connection& connection, size_t size);
+  void Reset();
+  size_t bytes_held() const { return input_bytes_; }
+
+  // --- the pass ---
+  std::string replies;  // in order; what the loop will write
+  std::string side;     // replies of requests executed before an earlier write was applied
+  std::string encoded;  // records for the log
+  size_t next = 0;      // first item not executed
+  size_t pass_begin = 0;
+  size_t attached_reads = 0;
+  bool pass_slow = false;  // applying the pass may take long
+
+  bool has_pending_writes() const { return !encoded.empty(); }
+  bool finished() const { return next >= items.size(); }
+  Session& session() { return *session_; }
+  commands::Args ArgsOf(const Item& item) const {
+    return {args.data() + item.first_arg, item.arg_count};
+  }
+
+  // runtime::Task: executes a pass, on the draining thread.
+  void Run() override;
+  // net::LoopTask: the pass is done; back on the loop of its connection.
+  void RunOnLoop() override;
+  // raft::Proposal.
+  std::string_view records() const override { return encoded; }
+  runtime::Priority priority() const override { return batch_priority; }
+  bool slow() const override { return pass_slow; }
+  void Failed(raft::ProposalError error) override;
+  void ApplyLocal(Applier& applier, ApplyPosition& position) override;
+
+ private:
+  Session* const session_;
+  Executor* const executor_;
+  net::InputBlock block_;  // what the arguments point into
+  size_t input_bytes_ = 0;
+};
+
+}  // namespace kiwi::server

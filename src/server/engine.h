@@ -1,0 +1,65 @@
+// The durable half of a server: the data directory with its log and its checkpoints, the keyspace in
+// memory, and the Raft node that drives it. No network.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "keyspace/checkpoint.h"
+#include "keyspace/keyspace.h"
+#include "raft/node/node.h"
+#include "raft/storage/log_storage.h"
+#include "server/applier.h"
+#include "storage/backend.h"
+#include "storage/backend_options.h"
+
+namespace kiwi::server {
+
+struct EngineOptions {
+  std::string dir = "data";
+  std::string log_dir;  // empty: <dir>/log
+  std::string backend = "rocksdb";
+  size_t log_buffer_bytes = 32 << 20;    // memory of the log's backend
+  size_t state_buffer_bytes = 32 << 20;  // memory of the checkpoint's backend
+  uint64_t log_cache_bytes = 8 << 20;    // newest entries kept in memory
+  int load_threads = 2;
+  storage::FileLayer* file_layer = nullptr;  // for tests; outlives the engine
+  keyspace::KeyspaceOptions keyspace;
+  raft::NodeOptions node;
+};
+
+class Engine {
+ public:
+  // Locks the directory (kBusy: another server has it), opens log and state, loads the last
+  // checkpoint. The node is made and not yet started. Errors name what is wrong and where.
+  static Result<std::unique_ptr<Engine>> Open(const EngineOptions& options, Clock* clock);
+  ~Engine();  // stops the node
+
+  keyspace::Keyspace& keyspace() { return *keyspace_; }
+  keyspace::Checkpointer& checkpointer() { return *checkpointer_; }
+  raft::Node& node() { return *node_; }
+  Applier& applier() { return *applier_; }
+  const storage::Backend& log_backend() const { return *log_backend_; }
+  const storage::Backend& state_backend() const { return *state_backend_; }
+
+ private:
+  Engine() = default;
+  Status LockDirectory(const std::string& dir);
+  Status OpenBackends(const EngineOptions& options);
+  Status Load(const EngineOptions& options);
+
+  int lock_fd_ = -1;
+  std::unique_ptr<storage::Backend> log_backend_;
+  std::unique_ptr<storage::Backend> state_backend_;
+  std::unique_ptr<raft::LogStorage> log_;
+  std::unique_ptr<keyspace::Keyspace> keyspace_;
+  std::unique_ptr<keyspace::Checkpointer> checkpointer_;
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<raft::Node> node_;
+  uint64_t applied_index_ = 0;
+};
+
+}  // namespace kiwi::server

@@ -1,0 +1,423 @@
+#include "server/executor.h"
+
+#include <algorithm>
+
+#include "base/random.h"
+#include "commands/server_view.h"
+#include "server/session.h"
+
+namespace kiwi::server {
+
+using commands::Args;
+using commands::Command;
+using commands::CommandTable;
+using keyspace::LockMode;
+using keyspace::Moment;
+using keyspace::ShardLock;
+using protocol::ReplyWriter;
+
+namespace {
+
+thread_local net::Loop* t_loop = nullptr;
+thread_local bool t_holds_shards = false;
+thread_local Random t_random{EntropySeed()};
+
+// Marks that this thread holds shard locks, for nested reads of the keyspace.
+class HoldingShards {
+ public:
+  HoldingShards() : before_(t_holds_shards) { t_holds_shards = true; }
+  ~HoldingShards() { t_holds_shards = before_; }
+
+ private:
+  const bool before_;
+};
+
+constexpr size_t kFastArguments = 64;  // of a kPerArgument command that a net loop may run
+
+}  // namespace
+
+Executor::Executor(keyspace::Keyspace* keyspace, raft::Node* node, commands::ServerView* server,
+                   Stats* stats)
+    : keyspace_(keyspace), node_(node), server_(server), stats_(stats) {}
+
+void Executor::SetCurrentLoop(net::Loop* loop) { t_loop = loop; }
+net::Loop* Executor::CurrentLoop() { return t_loop; }
+bool Executor::HoldsShards() { return t_holds_shards; }
+
+bool Executor::IsFast(const Command& command, size_t arg_count) {
+  if (!command.Is(commands::kFast)) return false;
+  return !command.Is(commands::kPerArgument) || arg_count <= kFastArguments;
+}
+
+void Executor::Record(const Command& command, Session& session, Args args, int64_t elapsed_ns,
+                      std::string_view reply) {
+  StatsBlock& stats = stats_->Local();
+  stats.Record(command.id, static_cast<uint64_t>(elapsed_ns));
+  stats.Add(Counter::kCommandsProcessed);
+  if (!reply.empty() && reply.front() == '-') [[unlikely]] {
+    stats.RecordFailed(command.id);
+    stats.RecordError(reply.substr(1, reply.find('\r') - 1));
+  }
+  if (elapsed_ns >= slow_ns_.load(std::memory_order_relaxed)) [[unlikely]] {
+    on_slow_(command, session, args, elapsed_ns);
+  }
+}
+
+void Executor::RunPass(Batch& batch) {
+  batch.pass_begin = batch.next;
+  batch.attached_reads = 0;
+  batch.pass_slow = false;
+  batch.encoded.clear();
+  batch.side.clear();
+  while (!batch.finished()) {
+    Item& item = batch.items[batch.next];
+    if (Execute(batch, item) == Step::kEndPass) break;
+    ++batch.next;
+    if (batch.replies.size() + batch.side.size() > kMaxPassReplyBytes) break;
+    if (batch.session().closing()) break;
+  }
+  if (!batch.has_pending_writes()) {
+    Complete(batch);
+    return;
+  }
+  node_->Propose(&batch);
+  // A loop kicks once, after all batches of its iteration.
+  if (t_loop == nullptr) node_->Kick(false);
+}
+
+void Executor::Complete(Batch& batch) {
+  net::Loop& home = batch.session().loop();
+  if (&home == t_loop) {
+    batch.RunOnLoop();
+  } else {
+    home.Post(&batch);
+  }
+}
+
+std::string_view ProposalErrorText(raft::ProposalError error) {
+  switch (error) {
+    case raft::ProposalError::kNotLeader:
+      return kNoLeaderError;
+    case raft::ProposalError::kStorage:
+      return kStorageFailedError;
+    case raft::ProposalError::kShutdown:
+      return "ERR The server is shutting down";
+    case raft::ProposalError::kUnknown:
+      return "UNKNOWN outcome: the write may or may not take effect";
+  }
+  return "ERR";
+}
+
+void Executor::FailPass(Batch& batch, raft::ProposalError error) {
+  const std::string_view text = ProposalErrorText(error);
+  for (size_t i = batch.pass_begin; i < batch.next; ++i) {
+    Item& item = batch.items[i];
+    if (item.suppressed) continue;
+    if (item.state == ItemState::kAnswered) {
+      batch.replies.append(batch.side, item.side_begin, item.side_end - item.side_begin);
+    } else {
+      ReplyWriter(&batch.replies, item.resp_version).Error(text);
+      stats_->Local().RecordError(text);
+    }
+  }
+  Complete(batch);
+}
+
+std::string* Executor::ReplyTarget(Batch& batch) {
+  return batch.has_pending_writes() ? &batch.side : &batch.replies;
+}
+
+// Runs write(reply) where the reply of this request belongs, and marks it answered.
+template <typename Write>
+void Executor::Answer(Batch& batch, Item& item, Write write) {
+  std::string* const target = ReplyTarget(batch);
+  const size_t begin = target->size();
+  ReplyWriter reply(target, item.resp_version);
+  write(reply);
+  const Session::ReplyGate gate = batch.session().TakeReplyGate();
+  item.suppressed = item.suppressed || gate == Session::ReplyGate::kDrop;
+  if (item.suppressed) target->resize(begin);
+  item.state = ItemState::kAnswered;
+  item.side_begin = static_cast<uint32_t>(target == &batch.side ? begin : 0);
+  item.side_end = static_cast<uint32_t>(target == &batch.side ? target->size() : 0);
+}
+
+std::string Executor::Refusal(Session& session, const Command& command, Args args) {
+  if (!CommandTable::ArityOk(command, args.size())) return CommandTable::ArityError(command);
+  if (!session.authenticated() && !command.Is(commands::kNoAuth)) {
+    return "NOAUTH Authentication required.";
+  }
+  if (command.Is(commands::kProtected) && !session.MayUseProtected()) {
+    return "ERR " + std::string(command.parent != nullptr ? command.parent->full_name
+                                                          : command.full_name) +
+           " command not allowed. If the enable-debug-command option is set to \"local\", you can "
+           "run it from a local connection, otherwise you need to set this option in the "
+           "configuration file, and then restart the server.";
+  }
+  if (session.in_transaction() && command.Is(commands::kNoMulti)) {
+    return "ERR Command not allowed inside a transaction";
+  }
+  if (command.Is(commands::kDenyOom)) {
+    const uint64_t limit = max_memory_.load(std::memory_order_relaxed);
+    if (limit != 0 && keyspace_->memory_bytes() > limit) {
+      return "OOM command not allowed when used memory > 'maxmemory'.";
+    }
+  }
+  if (command.Is(commands::kWrite) && node_->storage_failed()) {
+    return std::string(kStorageFailedError);
+  }
+  if (command.Is(commands::kWrite | commands::kReadOnly) && !node_->ReadAllowed()) {
+    return std::string(kNoLeaderError);
+  }
+  return {};
+}
+
+Executor::Step Executor::Execute(Batch& batch, Item& item) {
+  Session& session = batch.session();
+  const Args args = batch.ArgsOf(item);
+  item.resp_version = static_cast<uint8_t>(session.resp_version());
+  item.db = session.db();
+  item.suppressed = false;
+
+  if (item.protocol_error || item.command == nullptr) {
+    const std::string error = item.protocol_error ? "ERR " + std::string(args[0])
+                                                  : CommandTable::UnknownCommandError(args);
+    if (item.protocol_error) session.CloseAfterReply();
+    session.NoteRefused();
+    stats_->Local().RecordError(error);
+    Answer(batch, item, [&](ReplyWriter& reply) { reply.Error(error); });
+    return Step::kDone;
+  }
+  const Command& command = *item.command;
+  if (const std::string refusal = Refusal(session, command, args); !refusal.empty()) {
+    if (!command.Is(commands::kTransaction) || command.full_name != "exec") session.NoteRefused();
+    stats_->Local().RecordRejected(command.id);
+    stats_->Local().RecordError(refusal);
+    Answer(batch, item, [&](ReplyWriter& reply) { reply.Error(refusal); });
+    return Step::kDone;
+  }
+  if (command.Is(commands::kTransaction)) return ExecuteTransactionCommand(batch, item);
+  if (session.in_transaction() && !session.RunsInsideMulti(command)) {
+    session.queue().Add(&command, args);
+    Answer(batch, item, [](ReplyWriter& reply) { reply.Simple("QUEUED"); });
+    return Step::kDone;
+  }
+  session.NoteCommand(command);
+  const bool pending = batch.has_pending_writes();
+
+  if (command.Is(commands::kWrite)) {
+    raft::AppendCommand(static_cast<uint64_t>(item.db), args, &batch.encoded);
+    item.state = ItemState::kWrite;
+    item.suppressed = session.TakeReplyGate() == Session::ReplyGate::kDrop;
+    batch.pass_slow = batch.pass_slow || !IsFast(command, args.size());
+    return Step::kDone;
+  }
+  const bool fast = IsFast(command, args.size());
+  if (pending && !fast) return Step::kEndPass;  // must see the writes, and not hold up the applier
+  if (command.Is(commands::kReadOnly)) {
+    if (pending) {
+      if (++batch.attached_reads > kMaxAttachedReads) return Step::kEndPass;
+      item.state = ItemState::kRead;
+      item.suppressed = session.TakeReplyGate() == Session::ReplyGate::kDrop;
+      return Step::kDone;
+    }
+    Answer(batch, item, [&](ReplyWriter& reply) {
+      RunRead(command, args, item.db, ReadMoment(), session, reply);
+    });
+    return Step::kDone;
+  }
+  Answer(batch, item, [&](ReplyWriter& reply) { RunLocal(command, args, session, item.db, reply); });
+  return Step::kDone;
+}
+
+void Executor::RunRead(const Command& command, Args args, int db_index, const Moment& moment,
+                       Session& session, ReplyWriter& reply) {
+  Timed(command, session, args, reply, [&] {
+    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared);
+    const HoldingShards holding;
+    keyspace::Db db(*keyspace_, db_index, moment);
+    commands::Context context{.args = args,
+                              .db = db,
+                              .keyspace = *keyspace_,
+                              .reply = reply,
+                              .seed = t_random.Next(),
+                              .session = &session,
+                              .server = server_};
+    command.row->handler(context);
+  });
+}
+
+void Executor::RunLocal(const Command& command, Args args, Session& session, int db_index,
+                        ReplyWriter& reply) {
+  Timed(command, session, args, reply, [&] {
+    keyspace::Db db(*keyspace_, db_index, ReadMoment());
+    commands::Context context{.args = args,
+                              .db = db,
+                              .keyspace = *keyspace_,
+                              .reply = reply,
+                              .seed = t_random.Next(),
+                              .session = &session,
+                              .server = server_};
+    command.row->handler(context);
+  });
+}
+
+Executor::Step Executor::ExecuteTransactionCommand(Batch& batch, Item& item) {
+  Session& session = batch.session();
+  const Command& command = *item.command;
+  session.NoteCommand(command);
+  stats_->Local().Record(command.id, 0);
+  stats_->Local().Add(Counter::kCommandsProcessed);
+  const std::string_view name = command.full_name;
+  if (name == "exec") return ExecuteExec(batch, item);
+  if (name == "watch") return ExecuteWatch(batch, item);
+  Answer(batch, item, [&](ReplyWriter& reply) {
+    if (name == "multi") {
+      if (session.in_transaction()) {
+        reply.Error("ERR MULTI calls can not be nested");
+        session.NoteRefused();
+      } else {
+        session.BeginTransaction();
+        reply.Ok();
+      }
+    } else if (name == "discard") {
+      if (!session.in_transaction()) {
+        reply.Error("ERR DISCARD without MULTI");
+      } else {
+        session.EndTransaction();
+        reply.Ok();
+      }
+    } else {  // UNWATCH: inside MULTI it is queued, where it has no effect on EXEC's own check
+      if (session.in_transaction()) {
+        session.queue().Add(&command, batch.ArgsOf(item));
+        reply.Simple("QUEUED");
+      } else {
+        session.Unwatch();
+        reply.Ok();
+      }
+    }
+  });
+  return Step::kDone;
+}
+
+Executor::Step Executor::ExecuteWatch(Batch& batch, Item& item) {
+  Session& session = batch.session();
+  if (session.in_transaction()) {
+    Answer(batch, item, [&](ReplyWriter& reply) {
+      reply.Error("ERR WATCH inside MULTI is not allowed");
+      session.NoteRefused();
+    });
+    return Step::kDone;
+  }
+  // The watch begins behind the connection's own writes.
+  if (batch.has_pending_writes()) return Step::kEndPass;
+  const Args args = batch.ArgsOf(item);
+  session.BeginWatch(node_->applied_index());
+  const Moment moment = ReadMoment();
+  for (const std::string_view key : args.subspan(1)) {
+    keyspace::ShardSet shards;
+    shards.AddKey(key);
+    const ShardLock lock(*keyspace_, shards, LockMode::kShared);
+    const keyspace::Db db(*keyspace_, item.db, moment);
+    session.AddWatch(key, db.FindNoTouch(key) != nullptr);
+  }
+  Answer(batch, item, [](ReplyWriter& reply) { reply.Ok(); });
+  return Step::kDone;
+}
+
+Executor::Step Executor::ExecuteExec(Batch& batch, Item& item) {
+  Session& session = batch.session();
+  if (!session.in_transaction() || session.transaction_refused()) {
+    Answer(batch, item, [&](ReplyWriter& reply) {
+      const std::string_view error =
+          session.in_transaction() ? "EXECABORT Transaction discarded because of previous errors."
+                                   : "ERR EXEC without MULTI";
+      reply.Error(error);
+      stats_->Local().RecordError(error);
+      if (session.in_transaction()) session.EndTransaction();
+    });
+    return Step::kDone;
+  }
+  const uint64_t limit = max_memory_.load(std::memory_order_relaxed);
+  if (session.queue().has_write() &&
+      (node_->storage_failed() ||
+       (limit != 0 && session.queue().has_deny_oom() && keyspace_->memory_bytes() > limit))) {
+    const std::string_view error =
+        node_->storage_failed() ? kStorageFailedError
+                                : "OOM command not allowed when used memory > 'maxmemory'.";
+    Answer(batch, item, [&](ReplyWriter& reply) {
+      reply.Error("EXECABORT Transaction discarded because of: " + std::string(error));
+      session.EndTransaction();
+    });
+    return Step::kDone;
+  }
+  const bool writes = session.queue().has_write();
+  const bool slow = session.queue().slow();
+  // Reads alone that are not fast would hold up the applier.
+  if (batch.has_pending_writes() && !writes && slow) return Step::kEndPass;
+
+  auto transaction = std::make_unique<Transaction>(session.TakeTransaction());
+  transaction->queue.ResolveDatabases(item.db, keyspace_->databases());
+  if (!writes && !batch.has_pending_writes()) {
+    Answer(batch, item, [&](ReplyWriter& reply) {
+      RunTransaction(session, *transaction, ReadMoment(), t_random.Next(), reply);
+    });
+    return Step::kDone;
+  }
+  transaction->AppendRecord(&batch.encoded);
+  batch.pass_slow = batch.pass_slow || slow;
+  item.transaction = std::move(transaction);
+  item.state = ItemState::kExec;
+  item.suppressed = session.TakeReplyGate() == Session::ReplyGate::kDrop;
+  // What follows may depend on the state that the transaction leaves in the session (SELECT …).
+  for (const auto& queued : item.transaction->queue.commands()) {
+    if (!queued.command->Is(commands::kWrite | commands::kReadOnly)) {
+      ++batch.next;
+      return Step::kEndPass;
+    }
+  }
+  return Step::kDone;
+}
+
+void Executor::RunTransaction(Session& session, Transaction& transaction, const Moment& moment,
+                              uint64_t seed, ReplyWriter& reply) {
+  const ShardLock lock(*keyspace_, transaction.Shards(),
+                       transaction.queue.has_write() ? LockMode::kExclusive : LockMode::kShared);
+  const HoldingShards holding;
+  const Session::ExecutingTransaction executing(session);
+  for (const Watch& watch : transaction.watches) {
+    const raft::WatchedKey key{
+        .db = static_cast<uint64_t>(watch.db), .existed = watch.existed, .key = watch.key};
+    if (WatchedKeyChanged(*keyspace_, moment, transaction.watch_index, key)) {
+      reply.NullArray();
+      return;
+    }
+  }
+  uint64_t writes = 0;
+  reply.Array(transaction.queue.size());
+  std::vector<std::string_view> args;
+  for (const auto& queued : transaction.queue.commands()) {
+    const Command& command = *queued.command;
+    args.assign(queued.args.begin(), queued.args.end());
+    reply.set_resp_version(session.resp_version());
+    if (command.Is(commands::kTransaction)) {  // UNWATCH
+      reply.Ok();
+      continue;
+    }
+    const bool write = command.Is(commands::kWrite);
+    Timed(command, session, args, reply, [&] {
+      keyspace::Db db(*keyspace_, queued.db, moment);
+      commands::Context context{.args = args,
+                                .db = db,
+                                .keyspace = *keyspace_,
+                                .reply = reply,
+                                .seed = write ? CommandSeed(seed, writes) : t_random.Next(),
+                                .session = write ? nullptr : &session,
+                                .server = write ? nullptr : server_};
+      command.row->handler(context);
+    });
+    writes += write;
+  }
+}
+
+}  // namespace kiwi::server

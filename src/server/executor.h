@@ -1,0 +1,114 @@
+// Executes batches: decides for each request whether it is refused, answered at once, proposed to
+// the log, or attached to the log position of a write before it. Runs on whichever thread drains
+// the channel; state of a connection is touched only by the thread that runs its batch.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "commands/command.h"
+#include "keyspace/keyspace.h"
+#include "raft/node/node.h"
+#include "server/batch.h"
+#include "server/stats.h"
+
+namespace kiwi::commands {
+class ServerView;
+}  // namespace kiwi::commands
+
+namespace kiwi::server {
+
+class Session;
+
+inline constexpr std::string_view kStorageFailedError =
+    "MISCONF Errors writing to the Raft log: the disk is full or failing. Writes are refused until "
+    "it takes them again; see RAFT.STATUS.";
+
+inline constexpr std::string_view kNoLeaderError = "CLUSTERDOWN The cluster has no leader";
+std::string_view ProposalErrorText(raft::ProposalError error);
+
+// Limits of a pass.
+inline constexpr size_t kMaxPassReplyBytes = 1 << 20;  // then the replies leave first
+inline constexpr size_t kMaxAttachedReads = 128;       // behind one pass's writes
+
+class Executor {
+ public:
+  // All outlive it.
+  Executor(keyspace::Keyspace* keyspace, raft::Node* node, commands::ServerView* server,
+           Stats* stats);
+
+  // The loop whose thread this is, while it drains the channel; null on workers.
+  static void SetCurrentLoop(net::Loop* loop);
+  static net::Loop* CurrentLoop();
+
+  // Runs a pass and proposes its writes, or completes it.
+  void RunPass(Batch& batch);
+  // Hands the batch back to its connection's loop: at once if this is its thread.
+  void Complete(Batch& batch);
+  // Answers a pass whose writes failed as a whole.
+  void FailPass(Batch& batch, raft::ProposalError error);
+
+  // Runs an attached read, or a whole transaction, at a log position (applier) or now.
+  void RunRead(const commands::Command& command, commands::Args args, int db,
+               const keyspace::Moment& moment, Session& session, protocol::ReplyWriter& reply);
+  void RunTransaction(Session& session, Transaction& transaction, const keyspace::Moment& moment,
+                      uint64_t seed, protocol::ReplyWriter& reply);
+  // Calls a handler and records it: count, time, error, slow log.
+  template <typename Call>
+  void Timed(const commands::Command& command, Session& session, commands::Args args,
+             protocol::ReplyWriter& reply, Call call) {
+    const size_t begin = reply.buffer().size();
+    const int64_t start_ns = SystemClock().MonotonicNs();
+    call();
+    Record(command, session, args, SystemClock().MonotonicNs() - start_ns,
+           std::string_view(reply.buffer()).substr(begin));
+  }
+  // A net loop may run it.
+  static bool IsFast(const commands::Command& command, size_t arg_count);
+
+  // True on a thread that holds shard locks: a nested read of the keyspace takes none.
+  static bool HoldsShards();
+  keyspace::Moment ReadMoment() { return {.now_ms = node_->ReadTime(), .log_index = 0}; }
+
+  void SetMaxMemory(uint64_t bytes) { max_memory_.store(bytes, std::memory_order_relaxed); }
+  uint64_t max_memory() const { return max_memory_.load(std::memory_order_relaxed); }
+  // on_slow is told of every call that took at least `ns` (slow log, latency monitor); set once,
+  // before the first batch. The threshold may change at any time.
+  using OnSlow = std::function<void(const commands::Command& command, const Session& session,
+                                    commands::Args args, int64_t elapsed_ns)>;
+  void SetOnSlow(OnSlow on_slow) { on_slow_ = std::move(on_slow); }
+  void SetSlowThreshold(int64_t ns) { slow_ns_.store(ns, std::memory_order_relaxed); }
+
+ private:
+  enum class Step : uint8_t { kDone, kEndPass };
+
+  Step Execute(Batch& batch, Item& item);
+  // The text of the refusal, or empty.
+  std::string Refusal(Session& session, const commands::Command& command, commands::Args args);
+  Step ExecuteTransactionCommand(Batch& batch, Item& item);
+  Step ExecuteExec(Batch& batch, Item& item);
+  Step ExecuteWatch(Batch& batch, Item& item);
+  void RunLocal(const commands::Command& command, commands::Args args, Session& session, int db,
+                protocol::ReplyWriter& reply);
+  void Record(const commands::Command& command, Session& session, commands::Args args,
+              int64_t elapsed_ns, std::string_view reply);
+  // Where the next reply goes: into the replies, or aside while a write of the pass is pending.
+  std::string* ReplyTarget(Batch& batch);
+  template <typename Write>
+  void Answer(Batch& batch, Item& item, Write write);
+
+  keyspace::Keyspace* const keyspace_;
+  raft::Node* const node_;
+  commands::ServerView* const server_;
+  Stats* const stats_;
+  std::atomic<uint64_t> max_memory_{0};
+  std::atomic<int64_t> slow_ns_{std::numeric_limits<int64_t>::max()};
+  OnSlow on_slow_;
+};
+
+}  // namespace kiwi::server

@@ -1,0 +1,240 @@
+// The figures behind INFO, MEMORY STATS and RAFT.STATUS.
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "server/allocator.h"
+#include "server/server_commands.h"
+
+namespace kiwi::server {
+
+using commands::InfoFigures;
+
+namespace {
+
+constexpr std::string_view kKiwiVersion = "0.1.0";
+
+double Seconds(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+}
+
+uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t size = 0;
+  uint64_t resident = 0;
+  statm >> size >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::string OsName() {
+  utsname name{};
+  uname(&name);
+  return std::string(name.sysname) + " " + name.release + " " + name.machine;
+}
+
+std::string ExecutablePath() {
+  char path[4096];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+  return n > 0 ? std::string(path, static_cast<size_t>(n)) : "";
+}
+
+std::string_view RoleName(raft::Role role) {
+  switch (role) {
+    case raft::Role::kFollower:
+      return "follower";
+    case raft::Role::kPreCandidate:
+      return "pre-candidate";
+    case raft::Role::kCandidate:
+      return "candidate";
+    case raft::Role::kLeader:
+      return "leader";
+  }
+  return "unknown";
+}
+
+std::string_view FsyncName(raft::FsyncMode mode) {
+  switch (mode) {
+    case raft::FsyncMode::kAlways:
+      return "always";
+    case raft::FsyncMode::kEverysec:
+      return "everysec";
+    case raft::FsyncMode::kNo:
+      return "no";
+  }
+  return "always";
+}
+
+std::string JoinIds(const std::vector<raft::NodeId>& ids) {
+  std::string text;
+  for (const raft::NodeId id : ids) text += (text.empty() ? "" : ",") + std::to_string(id);
+  return text;
+}
+
+void AtLeast(std::atomic<uint64_t>& peak, uint64_t value) {
+  uint64_t seen = peak.load();
+  while (value > seen && !peak.compare_exchange_weak(seen, value)) {
+  }
+}
+
+}  // namespace
+
+void ServerCommands::CollectInfo(uint32_t needs, InfoFigures* figures) {
+  if ((needs & commands::kNeedBasics) != 0) CollectBasics(figures);
+  if ((needs & commands::kNeedCommands) != 0) figures->commands = server_->stats().Commands();
+  if ((needs & commands::kNeedErrors) != 0) figures->errors = server_->stats().Errors();
+  if ((needs & commands::kNeedDatabases) != 0) CollectDatabases(figures);
+  if ((needs & commands::kNeedRuntime) != 0) CollectRuntime(figures);
+  if ((needs & commands::kNeedRaft) != 0) CollectRaft(figures);
+}
+
+void ServerCommands::CollectBasics(InfoFigures* figures) {
+  const raft::NodeStatus node = server_->engine().node().GetStatus();
+  Stats& stats = server_->stats();
+
+  auto& server = figures->server;
+  server.version = kKiwiVersion;
+  server.os = OsName();
+  server.executable = ExecutablePath();
+  server.config_file = config_->file();
+  server.run_id = run_id_;
+  server.process_id = getpid();
+  server.tcp_port = server_->options().listener.port;
+  server.now_us = clock_->WallUs();
+  server.uptime_s = (clock_->WallMs() - server_->started_ms()) / 1000;
+  server.shutting_down = server_->draining();
+
+  auto& clients = figures->clients;
+  clients.connected = server_->registry().count();
+  clients.maxclients = server_->max_clients();
+
+  auto& persistence = figures->persistence;
+  persistence.checkpoint_running = node.checkpoint_running;
+  persistence.last_checkpoint_ok = node.checkpoint_ok;
+  persistence.last_checkpoint_unix_s = node.last_checkpoint_unix_ms / 1000;
+  persistence.last_checkpoint_ms = server_->engine().checkpointer().progress().duration_ms;
+  persistence.checkpoints = node.checkpoints;
+  persistence.changes_since_checkpoint = node.applied_index - node.snapshot_index;
+  persistence.fsync = FsyncName(server_->engine().node().fsync_mode());
+  persistence.last_log_write_ok = node.storage_error.empty();
+  persistence.log_bytes = node.log_bytes;
+
+  auto& s = figures->stats;
+  s.connections_received = stats.Total(Counter::kConnectionsReceived);
+  s.connections_rejected = stats.Total(Counter::kConnectionsRejected);
+  s.commands_processed = stats.Total(Counter::kCommandsProcessed);
+  s.operations_per_s = stats.OperationsPerSecond();
+  s.input_kib_per_s = stats.InputKibPerSecond();
+  s.output_kib_per_s = stats.OutputKibPerSecond();
+  for (const net::Loop* loop : server_->loops()) {
+    const net::LoopStats totals = loop->stats();
+    s.input_bytes += totals.bytes_in;
+    s.output_bytes += totals.bytes_out;
+    s.reads_processed += totals.reads;
+    s.writes_processed += totals.flushes;
+  }
+  s.expired_keys = server_->expired_keys();
+  s.keyspace_hits = stats.Total(Counter::kKeyspaceHits);
+  s.keyspace_misses = stats.Total(Counter::kKeyspaceMisses);
+  s.error_replies = stats.Total(Counter::kErrorReplies);
+
+  rusage self{};
+  getrusage(RUSAGE_SELF, &self);
+  figures->cpu.system_s = Seconds(self.ru_stime);
+  figures->cpu.user_s = Seconds(self.ru_utime);
+  CollectMemory(&figures->memory);
+}
+
+void ServerCommands::CollectMemory(commands::MemoryFigures* memory) {
+  const AllocatorFigures allocator = ReadAllocator();
+  memory->allocator = allocator.name;
+  memory->allocator_allocated = allocator.allocated;
+  memory->allocator_active = allocator.active;
+  memory->allocator_resident = allocator.resident;
+  memory->used = allocator.allocated;
+  AtLeast(memory_peak_, memory->used);
+  uint64_t none = 0;
+  memory_at_start_.compare_exchange_strong(none, memory->used);
+  memory->peak = memory_peak_.load();
+  memory->at_startup = memory_at_start_.load();
+  Engine& engine = server_->engine();
+  memory->dataset = engine.keyspace().memory_bytes();
+  memory->backends = engine.log_backend().GetStats().memory_bytes +
+                     engine.state_backend().GetStats().memory_bytes;
+  memory->resident = ResidentBytes();
+  struct sysinfo system {};
+  sysinfo(&system);
+  memory->system_total = uint64_t{system.totalram} * system.mem_unit;
+  memory->maxmemory = server_->executor().max_memory();
+}
+
+void ServerCommands::CollectDatabases(InfoFigures* figures) {
+  keyspace::ShardSet all;
+  all.AddAll();
+  const int count = server_->engine().keyspace().databases();
+  for (int i = 0; i < count; ++i) {
+    ReadKeyspace(i, all, [&](keyspace::Db& db) {
+      if (db.size() == 0) return;
+      figures->databases.push_back({.index = i,
+                                    .keys = db.size(),
+                                    .expiring = db.expiring_size(),
+                                    .average_ttl_ms = db.average_ttl_ms()});
+    });
+  }
+}
+
+void ServerCommands::CollectRuntime(InfoFigures* figures) {
+  auto add = [&](std::string name, int64_t value) {
+    figures->runtime.push_back({.name = std::move(name), .value = value});
+  };
+  runtime::WorkerPool& workers = server_->workers();
+  runtime::PriorityChannel& channel = server_->channel();
+  add("network_threads", static_cast<int64_t>(server_->loops().size()));
+  add("storage_threads", workers.size());
+  add("storage_threads_busy", workers.busy());
+  add("storage_tasks_run", static_cast<int64_t>(workers.tasks_run()));
+  const runtime::ChannelStats stats = channel.stats();
+  for (size_t i = 0; i < runtime::kPriorityCount; ++i) {
+    const auto priority = static_cast<runtime::Priority>(i);
+    const std::string name(runtime::PriorityName(priority));
+    add("queue_" + name, static_cast<int64_t>(channel.depth(priority)));
+    add("requests_" + name, static_cast<int64_t>(stats.popped[i]));
+    add("refused_" + name, static_cast<int64_t>(stats.refused[i]));
+  }
+}
+
+void ServerCommands::CollectRaft(InfoFigures* figures) {
+  const raft::NodeStatus node = server_->engine().node().GetStatus();
+  auto add = [&](std::string name, std::variant<int64_t, double, std::string> value) {
+    figures->raft.push_back({.name = std::move(name), .value = std::move(value)});
+  };
+  auto count = [&](std::string name, uint64_t value) {
+    add(std::move(name), static_cast<int64_t>(value));
+  };
+  count("node_id", node.id);
+  add("role", std::string(RoleName(node.role)));
+  count("leader_id", node.leader);
+  count("term", node.term);
+  count("first_index", node.first_index);
+  count("last_index", node.last_index);
+  count("commit_index", node.commit_index);
+  count("applied_index", node.applied_index);
+  count("snapshot_index", node.snapshot_index);
+  add("voters", JoinIds(node.conf_state.voters));
+  add("learners", JoinIds(node.conf_state.learners));
+  add("fsync", std::string(FsyncName(server_->engine().node().fsync_mode())));
+  count("log_bytes", node.log_bytes);
+  count("entries_composed", node.entries_composed);
+  count("log_writes", node.log_writes);
+  count("log_syncs", node.log_syncs);
+  count("proposals_waiting", node.proposals_waiting);
+  count("checkpoints", node.checkpoints);
+  add("checkpoint_running", std::string(node.checkpoint_running ? "yes" : "no"));
+  add("checkpoint_ok", std::string(node.checkpoint_ok ? "yes" : "no"));
+  add("storage_error", node.storage_error);
+}
+
+}  // namespace kiwi::server

@@ -1,0 +1,44 @@
+#include "server/internal_write.h"
+
+#include "server/executor.h"
+
+namespace kiwi::server {
+
+InternalWrite::InternalWrite(runtime::Priority priority, int db,
+                             const std::vector<std::string>& args, Done done)
+    : priority_(priority), db_(db), args_(args), done_(std::move(done)) {
+  const std::vector<std::string_view> views(args_.begin(), args_.end());
+  raft::AppendCommand(static_cast<uint64_t>(db), views, &record_);
+}
+
+void InternalWrite::Propose(raft::Node& node, runtime::Priority priority, int db,
+                            const std::vector<std::string>& args, Done done) {
+  // Freed by Finish, which the node brings about in every case.
+  auto write = std::unique_ptr<InternalWrite>(
+      new InternalWrite(priority, db, args, std::move(done)));
+  node.Propose(write.release());
+  node.Kick(Executor::CurrentLoop() != nullptr);
+}
+
+void InternalWrite::ApplyLocal(Applier& applier, ApplyPosition& position) {
+  const std::vector<std::string_view> views(args_.begin(), args_.end());
+  const commands::Command* command = commands::CommandTable::Get().Find(views);
+  KIWI_CHECK(command != nullptr, "an internal write that the table does not know");
+  std::string text;
+  protocol::ReplyWriter reply(&text, 2);
+  applier.RunWrite(position, *command, views, db_, reply);
+  Finish(std::move(text));
+}
+
+void InternalWrite::Failed(raft::ProposalError error) {
+  std::string text;
+  protocol::ReplyWriter(&text, 2).Error(ProposalErrorText(error));
+  Finish(std::move(text));
+}
+
+void InternalWrite::Finish(std::string reply) {
+  const std::unique_ptr<InternalWrite> self(this);
+  done_(std::move(reply));
+}
+
+}  // namespace kiwi::server

@@ -1,0 +1,348 @@
+#include "server/server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/log.h"
+#include "commands/redact.h"
+#include "net/connection.h"
+#include "server/internal_write.h"
+#include "server/session.h"
+
+namespace kiwi::server {
+
+using runtime::Affinity;
+using runtime::Priority;
+
+namespace {
+
+// What a loop takes from the channel before it polls its sockets again.
+constexpr int kMaxTasksPerIteration = 256;
+constexpr int64_t kCronMs = 100;
+// Bounds of one expiry cycle, ten times a second.
+constexpr size_t kExpirePerShard = 200;
+constexpr int kMaxExpirationsUnderWay = 256;
+
+constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
+constexpr std::string_view kProtectedMode =
+    "-DENIED Kiwi is running in protected mode because protected mode is enabled and no password "
+    "is set. In this mode connections are only accepted from the loopback interface. To connect "
+    "from another host, set a password (requirepass), or disable protected mode by 'CONFIG SET "
+    "protected-mode no' from the loopback interface, knowing what that means for who can reach the "
+    "server.\r\n";
+
+}  // namespace
+
+Server::Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clock* clock)
+    : options_(options),
+      clock_(clock),
+      engine_(std::move(engine)),
+      stats_(commands::CommandTable::Get().id_count()),
+      channel_(options.channel),
+      workers_(&channel_, "kiwi-worker"),
+      default_priorities_(static_cast<size_t>(commands::CommandTable::Get().id_count())) {
+  for (auto& priority : default_priorities_) priority = Priority::kHigh;
+}
+
+Server::~Server() { Stop(); }
+
+Status Server::Start() {
+  started_ms_ = clock_->WallMs();
+  executor_ =
+      std::make_unique<Executor>(&engine_->keyspace(), &engine_->node(), view_, &stats_);
+  executor_->SetOnSlow([this](const commands::Command& command, const Session& session,
+                              commands::Args args, int64_t elapsed_ns) {
+    OnSlowCall(command, session, args, elapsed_ns);
+  });
+  engine_->applier().SetExecutor(executor_.get());
+  engine_->node().SetScheduler([this](bool fast) { ScheduleApply(fast); });
+  channel_.SetSpaceListener([this](Priority) { OnSpace(); });
+
+  for (int i = 0; i < std::max(1, options_.network_threads); ++i) {
+    auto state = std::make_unique<LoopState>();
+    net::LoopOptions loop = options_.loop;
+    loop.name = "kiwi-net-" + std::to_string(i);
+    state->loop = std::make_unique<net::Loop>(loop);
+    LoopState* const raw = state.get();
+    state->loop->SetEndOfIteration([this, raw] { return DrainOnLoop(*raw); });
+    state->loop->AddTimer(1000, [this, raw] { TickSessions(*raw); });
+    loops_.push_back(std::move(state));
+  }
+  loops_[0]->loop->AddTimer(kCronMs, [this] { Cron(); });
+  listener_ = std::make_unique<net::Listener>(loops_[0]->loop.get(), options_.listener,
+                                              [this](int fd) { Accept(fd); });
+  // Bound first, so that a port in use costs no replay; accepted from only once all is served.
+  KIWI_RETURN_IF_ERROR(listener_->Start());
+  workers_.Resize(std::max(1, options_.storage_threads));
+  KIWI_RETURN_IF_ERROR(engine_->node().Start());
+  for (auto& state : loops_) KIWI_RETURN_IF_ERROR(state->loop->Start());
+  return {};
+}
+
+void Server::Stop() {
+  if (std::exchange(stopped_, true)) return;
+  draining_ = true;
+  if (listener_) listener_->Close();
+  const int64_t deadline_ns = clock_->MonotonicNs() + options_.shutdown_timeout_ms * 1'000'000;
+  while (under_way_.load() > 0 && clock_->MonotonicNs() < deadline_ns) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  // What is still under way is told so: nothing else would answer it any more.
+  engine_->node().Stop();
+  workers_.Stop();
+  for (auto& state : loops_) state->loop->Stop();
+}
+
+std::vector<const net::Loop*> Server::loops() const {
+  std::vector<const net::Loop*> all;
+  for (const auto& state : loops_) all.push_back(state->loop.get());
+  return all;
+}
+
+// The end of a loop's iteration: all that the iteration's reads have queued, and what was committed
+// meanwhile, is executed here before any output is written.
+bool Server::DrainOnLoop(LoopState& state) {
+  Executor::SetCurrentLoop(state.loop.get());
+  runtime::Task* task = nullptr;
+  for (int i = 0; i < kMaxTasksPerIteration; ++i) {
+    task = channel_.TryPopForHelper();
+    if (task == nullptr) break;
+    task->Run();
+  }
+  engine_->node().Kick(true);
+  if (task != nullptr) channel_.WakeWorkers(1);  // falling behind: workers take over a part
+  return channel_.total_depth() > channel_.worker_only_depth();
+}
+
+void Server::ScheduleApply(bool fast) {
+  if (fast && options_.helping && !loops_.empty()) {
+    if (fast_apply_.scheduled.exchange(true)) return;
+    KIWI_CHECK(channel_.TryPush(&fast_apply_, Priority::kCritical, Affinity::kAny),
+               "Critical is never refused");
+    loops_[next_loop_.fetch_add(1, std::memory_order_relaxed) % loops_.size()]->loop->Wake();
+    return;
+  }
+  if (slow_apply_.scheduled.exchange(true)) return;
+  KIWI_CHECK(channel_.TryPush(&slow_apply_, Priority::kCritical, Affinity::kWorkerOnly),
+             "Critical is never refused");
+}
+
+void Server::ApplyTask::Run() {
+  scheduled.store(false);
+  server_->engine_->node().ApplyCommitted(Executor::CurrentLoop() != nullptr);
+}
+
+void Server::PauseClients(commands::PauseMode mode, int64_t until_wall_ms) {
+  // A pause is only ever made stricter and longer, as in Redis; UNPAUSE ends it.
+  pause_all_ = pause_all_ || mode == commands::PauseMode::kAll;
+  pause_until_ms_ = std::max(pause_until_ms_.load(), until_wall_ms);
+}
+
+void Server::UnpauseClients() {
+  pause_until_ms_ = 0;
+  pause_all_ = false;
+  OnSpace();
+}
+
+bool Server::Submit(Batch& batch) {
+  if (pause_until_ms_.load(std::memory_order_relaxed) != 0 &&
+      (pause_all_.load(std::memory_order_relaxed) || batch.has_write)) {
+    return false;  // waits, as for space; the end of the pause submits it again
+  }
+  const Affinity affinity =
+      options_.helping && !batch.has_slow ? Affinity::kAny : Affinity::kWorkerOnly;
+  if (!channel_.TryPush(&batch, batch.batch_priority, affinity)) return false;
+  under_way_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+Server::LoopState& Server::StateOf(net::Loop& loop) {
+  for (auto& state : loops_) {
+    if (state->loop.get() == &loop) return *state;
+  }
+  KIWI_CHECK(false, "a loop of another server");
+  return *loops_[0];
+}
+
+void Server::WaitForSpace(Session* session) {
+  StateOf(session->loop()).waiting_for_space.push_back(session);
+}
+
+void Server::OnSpace() {
+  for (auto& state : loops_) {
+    LoopState* const raw = state.get();
+    raw->loop->PostFunction([raw] {
+      for (Session* session : std::exchange(raw->waiting_for_space, {})) session->Resubmit();
+    });
+  }
+}
+
+void Server::Accept(int fd) {
+  const auto least = std::min_element(loops_.begin(), loops_.end(), [](auto& a, auto& b) {
+    return a->loop->connection_count() < b->loop->connection_count();
+  });
+  LoopState* const state = least->get();
+  if (state->loop->InLoopThread()) {
+    Adopt(*state, fd);
+  } else if (!state->loop->PostFunction([this, state, fd] { Adopt(*state, fd); })) {
+    close(fd);
+  }
+}
+
+void Server::Adopt(LoopState& state, int fd) {
+  net::Connection* const connection = net::AdoptDescriptor(*state.loop, fd);
+  const bool full = registry_.count() >= max_clients_.load();
+  const bool stranger = options_.protected_mode && !PasswordRequired() &&
+                        !connection->peer_is_loopback() && !connection->is_unix();
+  if (full || stranger) {
+    stats_.Local().Add(Counter::kConnectionsRejected);
+    connection->Write(full ? kTooManyClients : kProtectedMode);
+    connection->CloseAfterFlush();
+    return;
+  }
+  stats_.Local().Add(Counter::kConnectionsReceived);
+  connection->SetKeepAlive(options_.tcp_keepalive_s);
+  LoopState* const home = &state;
+  auto record = registry_.Add(
+      {.address = connection->peer_address(),
+       .local_address = connection->local_address(),
+       .fd = fd,
+       .unix_socket = connection->is_unix(),
+       .created_ms = clock_->MonotonicNs() / 1'000'000},
+      [home](uint64_t id) {
+        home->loop->PostFunction([home, id] {
+          const auto found = home->sessions.find(id);
+          if (found != home->sessions.end()) found->second->CloseSoon("killed by CLIENT KILL");
+        });
+      });
+  const uint64_t id = record->id;
+  // Owns itself until DeleteSession.
+  state.sessions[id] =
+      std::make_unique<Session>(this, connection, std::move(record)).release();
+}
+
+void Server::OnSessionClosed(Session& session, const Status& reason) {
+  KIWI_LOG(kDebug, "client closed id={} reason=\"{}\"", session.id(), reason.ToString());
+  registry_.Remove(session.id());
+  StateOf(session.loop()).sessions.erase(session.id());
+}
+
+void Server::DeleteSession(Session* session) {
+  auto& waiting = StateOf(session->loop()).waiting_for_space;
+  waiting.erase(std::remove(waiting.begin(), waiting.end(), session), waiting.end());
+  const std::unique_ptr<Session> owned(session);
+}
+
+void Server::TickSessions(LoopState& state) {
+  const int64_t now_ms = clock_->MonotonicNs() / 1'000'000;
+  std::vector<Session*> sessions;  // a tick may close some
+  sessions.reserve(state.sessions.size());
+  for (const auto& [id, session] : state.sessions) sessions.push_back(session);
+  for (Session* session : sessions) session->Tick(now_ms);
+}
+
+void Server::Cron() {
+  stats_.Sample(clock_->MonotonicNs());
+  if (const int64_t until = pause_until_ms_.load(); until != 0 && clock_->WallMs() >= until) {
+    UnpauseClients();
+  }
+  if (active_expire_ && !draining_) ExpireCycle();
+}
+
+// Keys whose time has come are deleted through the log, so that every node agrees.
+void Server::ExpireCycle() {
+  raft::Node& node = engine_->node();
+  if (!node.ReadAllowed() || node.storage_failed()) return;
+  keyspace::Keyspace& keyspace = engine_->keyspace();
+  std::vector<keyspace::Keyspace::ExpiredKey> expired;
+  for (int shard = 0; shard < keyspace::kShardCount; ++shard) {
+    if (expirations_under_way_.load() >= kMaxExpirationsUnderWay) return;
+    expired.clear();
+    {
+      keyspace::ShardSet one;
+      one.AddSlot(static_cast<uint16_t>(shard * keyspace::kSlotsPerShard));
+      const keyspace::ShardLock lock(keyspace, one, keyspace::LockMode::kShared);
+      keyspace.CollectExpired(shard, node.ReadTime(), kExpirePerShard, &expired);
+    }
+    std::unordered_map<int, std::vector<std::string>> by_db;
+    for (auto& key : expired) {
+      auto& args = by_db[key.db];
+      if (args.empty()) args.emplace_back("_expire");
+      args.push_back(std::move(key.key));
+    }
+    for (const auto& [db, args] : by_db) {
+      const size_t count = args.size() - 1;
+      expirations_under_way_.fetch_add(1);
+      InternalWrite::Propose(node, Priority::kLow, db, args, [this, count](std::string reply) {
+        if (!reply.empty() && reply.front() != '-') expired_keys_.fetch_add(count);
+        expirations_under_way_.fetch_sub(1);
+      });
+    }
+  }
+}
+
+void Server::OnSlowCall(const commands::Command& command, const Session& session,
+                        commands::Args args, int64_t elapsed_ns) {
+  const int64_t unix_s = clock_->WallMs() / 1000;
+  if (latency_.Wants(elapsed_ns)) {
+    latency_.Record(command.Is(commands::kFast) ? "fast-command" : "command", elapsed_ns, unix_s);
+  }
+  if (!slowlog_.Wants(elapsed_ns) || command.Is(commands::kSkipSlowlog)) return;
+  const commands::ClientInfo client = session.Describe();
+  slowlog_.Record(commands::RedactedArgs(command, args), elapsed_ns, unix_s, client.address,
+                  client.name);
+}
+
+void Server::UpdateSlowThreshold(int64_t slowlog_us) {
+  slowlog_.SetThresholdUs(slowlog_us);
+  int64_t ns = slowlog_us < 0 ? std::numeric_limits<int64_t>::max() : slowlog_us * 1000;
+  if (const int64_t ms = latency_.threshold_ms(); ms > 0) ns = std::min(ns, ms * 1'000'000);
+  executor_->SetSlowThreshold(ns);
+}
+
+void Server::SetPassword(std::string_view password) {
+  MutexLock lock(settings_mu_);
+  password_ = password;
+  password_required_ = !password.empty();
+}
+
+bool Server::CheckPassword(std::string_view password) const {
+  MutexLock lock(settings_mu_);
+  if (password.size() != password_.size()) return false;
+  unsigned char difference = 0;  // in constant time
+  for (size_t i = 0; i < password.size(); ++i) {
+    difference |= static_cast<unsigned char>(password[i] ^ password_[i]);
+  }
+  return difference == 0;
+}
+
+void Server::SetOutputLimit(const OutputLimit& limit) {
+  output_hard_bytes_ = limit.hard_bytes;
+  output_soft_bytes_ = limit.soft_bytes;
+  output_soft_seconds_ = limit.soft_seconds;
+}
+
+OutputLimit Server::output_limit() const {
+  return {.hard_bytes = output_hard_bytes_.load(std::memory_order_relaxed),
+          .soft_bytes = output_soft_bytes_.load(std::memory_order_relaxed),
+          .soft_seconds = output_soft_seconds_.load(std::memory_order_relaxed)};
+}
+
+bool Server::DebugAllowed(bool local) const {
+  return options_.debug_access == DebugAccess::kYes ||
+         (options_.debug_access == DebugAccess::kLocal && local);
+}
+
+void Server::SetLowCommands(const std::vector<std::string>& names) {
+  for (auto& priority : default_priorities_) priority = Priority::kHigh;
+  for (const std::string& name : names) {
+    if (const auto* command = commands::CommandTable::Get().FindByName(name); command != nullptr) {
+      default_priorities_[static_cast<size_t>(command->id)] = Priority::kLow;
+    }
+  }
+}
+
+}  // namespace kiwi::server

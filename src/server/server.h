@@ -1,0 +1,192 @@
+// A Kiwi server: listener, net loops, priority channel, worker pool, engine; and the services that
+// sessions use.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mutex.h"
+#include "commands/server_view.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "protocol/request_parser.h"
+#include "runtime/priority_channel.h"
+#include "runtime/worker_pool.h"
+#include "server/client_registry.h"
+#include "server/engine.h"
+#include "server/executor.h"
+#include "server/latency.h"
+#include "server/slowlog.h"
+#include "server/stats.h"
+
+namespace kiwi::server {
+
+class Session;
+
+// client-output-buffer-limit of normal clients; 0: no limit.
+struct OutputLimit {
+  size_t hard_bytes = 0;
+  size_t soft_bytes = 0;
+  int64_t soft_seconds = 0;
+};
+
+enum class DebugAccess : uint8_t { kNo, kLocal, kYes };
+
+struct ServerOptions {
+  EngineOptions engine;
+  net::ListenerOptions listener;
+  net::LoopOptions loop;
+  runtime::ChannelOptions channel;
+  int network_threads = 1;
+  int storage_threads = 2;
+  bool helping = true;
+  bool protected_mode = true;
+  DebugAccess debug_access = DebugAccess::kNo;
+  int tcp_keepalive_s = 300;
+  int64_t shutdown_timeout_ms = 10'000;
+};
+
+class Server {
+ public:
+  // `view` is what commands see; the clock and the view outlive the server.
+  Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clock* clock);
+  ~Server();
+
+  // The view must be set before Start.
+  void SetView(commands::ServerView* view) { view_ = view; }
+  // Binds, elects, replays, then accepts.
+  Status Start();
+  // Takes no new requests, lets those under way finish (up to shutdown_timeout_ms), then ends all
+  // threads. Idempotent.
+  void Stop();
+
+  // --- settings that may change while it runs; any thread ---
+  void SetPassword(std::string_view password) KIWI_EXCLUDES(settings_mu_);
+  void SetMaxClients(size_t n) { max_clients_ = n; }
+  void SetTimeout(int64_t ms) { timeout_ms_ = ms; }
+  void SetQueryBufferLimit(size_t bytes) { query_buffer_limit_ = bytes; }
+  void SetMaxBulk(uint64_t bytes) { max_bulk_bytes_ = bytes; }
+  void SetOutputLimit(const OutputLimit& limit);
+  void SetActiveExpire(bool on) { active_expire_ = on; }
+  // CLIENT PAUSE: batches (or those that write) wait until then, or until UnpauseClients.
+  void PauseClients(commands::PauseMode mode, int64_t until_wall_ms);
+  void UnpauseClients();
+  // Commands (by full name) whose requests are Low by default.
+  void SetLowCommands(const std::vector<std::string>& names);
+  // Recomputes what the executor must report as slow, after the slow log's or the latency monitor's
+  // threshold has changed.
+  void UpdateSlowThreshold(int64_t slowlog_us);
+
+  // --- for sessions ---
+  Executor& executor() { return *executor_; }
+  bool PasswordRequired() const { return password_required_.load(std::memory_order_relaxed); }
+  bool CheckPassword(std::string_view password) const KIWI_EXCLUDES(settings_mu_);
+  protocol::ParserLimits parser_limits() const {
+    return {.max_bulk_bytes = max_bulk_bytes_.load(std::memory_order_relaxed)};
+  }
+  size_t query_buffer_limit() const { return query_buffer_limit_.load(std::memory_order_relaxed); }
+  OutputLimit output_limit() const;
+  int64_t timeout_ms() const { return timeout_ms_.load(std::memory_order_relaxed); }
+  bool DebugAllowed(bool local) const;
+  runtime::Priority DefaultPriority(const commands::Command& command) const {
+    return default_priorities_[static_cast<size_t>(command.id)].load(std::memory_order_relaxed);
+  }
+  // False: the level is full; the session waits.
+  bool Submit(Batch& batch);
+  void OnBatchBack() { under_way_.fetch_sub(1, std::memory_order_relaxed); }
+  void WaitForSpace(Session* session);
+  void OnSessionClosed(Session& session, const Status& reason);
+  void DeleteSession(Session* session);
+  void CountOutput(size_t bytes) { stats_.Local().Add(Counter::kOutputBytes, bytes); }
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
+
+  // --- for the view ---
+  Engine& engine() { return *engine_; }
+  Stats& stats() { return stats_; }
+  Slowlog& slowlog() { return slowlog_; }
+  LatencyMonitor& latency() { return latency_; }
+  ClientRegistry& registry() { return registry_; }
+  runtime::PriorityChannel& channel() { return channel_; }
+  runtime::WorkerPool& workers() { return workers_; }
+  std::vector<const net::Loop*> loops() const;
+  const ServerOptions& options() const { return options_; }
+  size_t max_clients() const { return max_clients_; }
+  int64_t started_ms() const { return started_ms_; }
+  uint64_t expired_keys() const { return expired_keys_; }
+
+ private:
+  // A loop with the sessions that live on it; its members belong to the loop's thread.
+  struct LoopState {
+    std::unique_ptr<net::Loop> loop;
+    std::unordered_map<uint64_t, Session*> sessions;
+    std::vector<Session*> waiting_for_space;
+  };
+  // Asks the node to apply what is committed.
+  class ApplyTask final : public runtime::Task {
+   public:
+    explicit ApplyTask(Server* server) : server_(server) {}
+    void Run() override;
+    std::atomic<bool> scheduled{false};
+
+   private:
+    Server* const server_;
+  };
+
+  bool DrainOnLoop(LoopState& state);
+  void ScheduleApply(bool fast);
+  void Accept(int fd);
+  void Adopt(LoopState& state, int fd);
+  LoopState& StateOf(net::Loop& loop);
+  void OnSpace();
+  void TickSessions(LoopState& state);
+  void Cron();
+  void ExpireCycle();
+  void OnSlowCall(const commands::Command& command, const Session& session, commands::Args args,
+                  int64_t elapsed_ns);
+
+  const ServerOptions options_;
+  Clock* const clock_;
+  const std::unique_ptr<Engine> engine_;
+  commands::ServerView* view_ = nullptr;
+  int64_t started_ms_ = 0;
+
+  Stats stats_;
+  Slowlog slowlog_;
+  LatencyMonitor latency_;
+  ClientRegistry registry_;
+  runtime::PriorityChannel channel_;
+  runtime::WorkerPool workers_;
+  std::unique_ptr<Executor> executor_;
+  std::vector<std::unique_ptr<LoopState>> loops_;
+  std::unique_ptr<net::Listener> listener_;
+  ApplyTask fast_apply_{this};
+  ApplyTask slow_apply_{this};
+  std::atomic<size_t> next_loop_{0};
+  std::atomic<size_t> under_way_{0};  // batches submitted and not yet back
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> active_expire_{true};
+  std::atomic<int> expirations_under_way_{0};
+  std::atomic<uint64_t> expired_keys_{0};
+  bool stopped_ = false;
+
+  std::atomic<int64_t> pause_until_ms_{0};  // 0: no pause
+  std::atomic<bool> pause_all_{false};
+  std::atomic<size_t> max_clients_{10'000};
+  std::atomic<int64_t> timeout_ms_{0};
+  std::atomic<size_t> query_buffer_limit_{size_t{1} << 30};
+  std::atomic<uint64_t> max_bulk_bytes_{uint64_t{512} << 20};
+  std::atomic<size_t> output_hard_bytes_{0};
+  std::atomic<size_t> output_soft_bytes_{0};
+  std::atomic<int64_t> output_soft_seconds_{0};
+  std::vector<std::atomic<runtime::Priority>> default_priorities_;  // by command id
+  std::atomic<bool> password_required_{false};
+  mutable Mutex settings_mu_;
+  std::string password_ KIWI_GUARDED_BY(settings_mu_);
+};
+
+}  // namespace kiwi::server

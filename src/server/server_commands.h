@@ -1,0 +1,81 @@
+// The server as its commands see it (commands/server_view.h).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "commands/server_view.h"
+#include "server/server.h"
+
+namespace kiwi::server {
+
+// What the configuration does for CONFIG; main.cc binds it to config/.
+class ConfigService {
+ public:
+  virtual ~ConfigService() = default;
+  virtual std::vector<commands::NameValue> List() = 0;
+  virtual std::optional<commands::ConfigSetError> Set(commands::NameValueViews options) = 0;
+  virtual Status Rewrite() = 0;
+  virtual std::string file() const = 0;
+};
+
+// Thread-safe.
+class ServerCommands final : public commands::ServerView {
+ public:
+  // All outlive it. request_shutdown ends the process in good order; called from any thread.
+  ServerCommands(Server* server, ConfigService* config, Clock* clock,
+                 std::function<void(const commands::ShutdownRequest&)> request_shutdown);
+
+  Clock& clock() override { return *clock_; }
+  bool PasswordRequired() const override { return server_->PasswordRequired(); }
+  bool CheckPassword(std::string_view user, std::string_view password) const override;
+  std::vector<commands::NameValue> ConfigList() const override { return config_->List(); }
+  std::optional<commands::ConfigSetError> ConfigSet(commands::NameValueViews options) override {
+    return config_->Set(options);
+  }
+  Status ConfigRewrite() override { return config_->Rewrite(); }
+  void CollectInfo(uint32_t needs, commands::InfoFigures* figures) override;
+  void ResetStats() override { server_->stats().Reset(); }
+  std::string AllocatorReport() override;
+  void PurgeAllocator() override;
+  std::vector<commands::ClientInfo> ListClients(const commands::ClientFilter& filter) override;
+  size_t KillClients(const commands::ClientFilter& filter, uint64_t self_id) override;
+  void PauseClients(commands::PauseMode mode, int64_t until_wall_ms) override {
+    server_->PauseClients(mode, until_wall_ms);
+  }
+  void UnpauseClients() override { server_->UnpauseClients(); }
+  std::vector<commands::SlowlogEntry> Slowlog(size_t count_max) const override;
+  size_t SlowlogLength() const override { return server_->slowlog().length(); }
+  void SlowlogReset() override { server_->slowlog().Reset(); }
+  int64_t LatencyThresholdMs() const override { return server_->latency().threshold_ms(); }
+  std::vector<commands::LatencyEvent> LatencyEvents() const override;
+  size_t LatencyReset(std::span<const std::string_view> events) override;
+  std::vector<commands::CommandHistogram> LatencyHistograms() const override;
+  Status Checkpoint(bool wait) override;
+  Status RequestShutdown(const commands::ShutdownRequest& request) override;
+  bool AbortShutdown() override { return false; }  // a shutdown is not held up, so none waits
+  void ReadKeyspace(int db, keyspace::ShardSet shards,
+                    FunctionRef<void(keyspace::Db&)> read) override;
+  std::string ExecuteWrite(int db, std::span<const std::string_view> args) override;
+  void SetActiveExpire(bool on) override { server_->SetActiveExpire(on); }
+  void SleepUs(int64_t us) override;
+
+ private:
+  void CollectBasics(commands::InfoFigures* figures);
+  void CollectMemory(commands::MemoryFigures* memory);
+  void CollectDatabases(commands::InfoFigures* figures);
+  void CollectRuntime(commands::InfoFigures* figures);
+  void CollectRaft(commands::InfoFigures* figures);
+
+  Server* const server_;
+  ConfigService* const config_;
+  Clock* const clock_;
+  const std::function<void(const commands::ShutdownRequest&)> request_shutdown_;
+  const std::string run_id_;
+  std::atomic<uint64_t> memory_peak_{0};
+  std::atomic<uint64_t> memory_at_start_{0};
+};
+
+}  // namespace kiwi::server

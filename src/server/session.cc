@@ -1,0 +1,348 @@
+#include "server/session.h"
+
+#include <algorithm>
+
+#include "server/executor.h"
+#include "server/server.h"
+
+namespace kiwi::server {
+
+using commands::Command;
+using commands::CommandTable;
+using runtime::Priority;
+
+namespace {
+
+constexpr size_t kMaxBatchRequests = 1024;
+constexpr size_t kMaxBatchBytes = 256 << 10;  // then the rest waits for the next batch
+// While a batch is under way, reading goes on up to this much.
+constexpr size_t kMaxInputAhead = 64 << 10;
+// With more unsent replies than this a connection is neither read nor executed further.
+constexpr size_t kMaxUnsentReplies = 1 << 20;
+
+Priority ToPriority(commands::ClientPriority p) {
+  switch (p) {
+    case commands::ClientPriority::kHigh:
+      return Priority::kHigh;
+    case commands::ClientPriority::kNormal:
+      return Priority::kNormal;
+    case commands::ClientPriority::kLow:
+      return Priority::kLow;
+  }
+  return Priority::kNormal;
+}
+
+}  // namespace
+
+Session::Session(Server* server, net::Connection* connection,
+                 std::shared_ptr<ClientRecord> record)
+    : server_(server),
+      connection_(connection),
+      loop_(&connection->loop()),
+      record_(std::move(record)),
+      last_active_ms_(record_->endpoint.created_ms),
+      batch_(this, &server->executor()) {
+  authenticated_ = !server->PasswordRequired();
+  connection_->SetHandler(this);
+}
+
+Session::~Session() = default;
+
+void Session::OnInput(net::Connection& connection) {
+  last_active_ms_ = SystemClock().MonotonicNs() / 1'000'000;
+  if (batch_under_way_) {
+    if (connection.input().data().size() >= kMaxInputAhead) connection.PauseReading();
+    return;
+  }
+  Pump();
+}
+
+void Session::OnDrained(net::Connection&) {
+  over_soft_since_ms_ = 0;
+  if (!batch_under_way_) Pump();
+}
+
+void Session::OnClosed(net::Connection&, const Status& reason) {
+  server_->OnSessionClosed(*this, reason);
+  connection_ = nullptr;
+  closed_ = true;
+  DeleteIfDone();
+}
+
+void Session::DeleteIfDone() {
+  if (closed_ && !batch_under_way_) server_->DeleteSession(this);
+}
+
+// Parses and submits until a batch is under way or there is nothing to do. No batch is under way.
+void Session::Pump() {
+  if (closed_ || connection_ == nullptr) return;
+  if (close_after_reply_ || server_->draining()) return;
+  if (connection_->unsent_bytes() > kMaxUnsentReplies) {
+    connection_->PauseReading();
+    return;
+  }
+  if (batch_.finished()) {
+    batch_.Reset();
+    if (parse_failed_ || !ParseBatch()) {
+      if (!parse_failed_) connection_->ResumeReading();
+      return;
+    }
+  }
+  Submit();
+  if (connection_->input().data().size() < kMaxInputAhead) connection_->ResumeReading();
+}
+
+// Fills the batch from the input. False: no complete request is there.
+bool Session::ParseBatch() {
+  const std::string_view input = connection_->input().data();
+  if (input.empty()) return false;
+  protocol::ParserLimits limits = server_->parser_limits();
+  limits.authenticated = authenticated_;
+  // Before AUTH each request is executed on its own, since it may lift the limits for the next.
+  const size_t max_requests = authenticated_ ? kMaxBatchRequests : 1;
+  const Priority own = ToPriority(priority_);
+  size_t used = 0;
+  while (batch_.items.size() < max_requests && used < kMaxBatchBytes) {
+    const size_t first = batch_.args.size();
+    size_t consumed = 0;
+    const auto status = parser_.Next(input.substr(used), limits, &batch_.args, &consumed);
+    if (status == protocol::ParseStatus::kNeedMore) {
+      connection_->SetReadHint(parser_.bytes_wanted());
+      used += consumed;
+      break;
+    }
+    if (status == protocol::ParseStatus::kError) {
+      parse_failed_ = true;
+      break;
+    }
+    used += consumed;
+    if (batch_.args.size() == first) continue;  // an empty request
+    Item item;
+    item.first_arg = static_cast<uint32_t>(first);
+    item.arg_count = static_cast<uint32_t>(batch_.args.size() - first);
+    const commands::Args args(batch_.args.data() + first, item.arg_count);
+    item.command = CommandTable::Get().Find(args);
+    if (item.command != nullptr && item.command->Is(commands::kInternal)) item.command = nullptr;
+    const Priority priority =
+        item.command == nullptr ? own : std::max(own, server_->DefaultPriority(*item.command));
+    if (batch_.items.empty()) {
+      batch_.batch_priority = priority;
+    } else if (priority != batch_.batch_priority) {  // cut where the priority changes
+      batch_.args.resize(first);
+      used -= consumed;
+      break;
+    }
+    bool changes_parsing = false;
+    if (item.command != nullptr) {
+      const Command& command = *item.command;
+      const bool exec = command.full_name == "exec";
+      const bool fast = Executor::IsFast(command, item.arg_count) || exec;
+      multi_slow_ = multi_slow_ || !fast;
+      if (!fast || (exec && multi_slow_)) batch_.has_slow = true;
+      if (exec) multi_slow_ = false;
+      batch_.has_write = batch_.has_write || exec || command.Is(commands::kWrite);
+      changes_parsing = command.full_name == "client|priority";
+    }
+    batch_.items.push_back(std::move(item));
+    if (changes_parsing) break;
+  }
+  if (used > 0 || !batch_.items.empty()) batch_.TakeInput(*connection_, used);
+  if (parse_failed_) AddProtocolError();
+  if (connection_->input().data().size() > server_->query_buffer_limit()) {
+    connection_->Close({StatusCode::kInvalidArgument, "client-query-buffer-limit exceeded"});
+    return false;
+  }
+  return !batch_.items.empty();
+}
+
+void Session::AddProtocolError() {
+  protocol_error_ = parser_.error();
+  Item item;
+  item.first_arg = static_cast<uint32_t>(batch_.args.size());
+  item.arg_count = 1;
+  item.protocol_error = true;
+  batch_.args.emplace_back(protocol_error_);
+  batch_.items.push_back(std::move(item));
+  connection_->PauseReading();
+}
+
+void Session::Submit() {
+  Publish();
+  batch_under_way_ = true;
+  if (!server_->Submit(batch_)) {
+    waits_for_space_ = true;
+    connection_->PauseReading();
+    server_->WaitForSpace(this);
+  }
+}
+
+void Session::Resubmit() {
+  if (!waits_for_space_) return;
+  waits_for_space_ = false;
+  batch_under_way_ = false;
+  if (closed_) {
+    DeleteIfDone();
+    return;
+  }
+  Submit();
+}
+
+void Session::OnPassDone() {
+  server_->OnBatchBack();
+  batch_under_way_ = false;
+  if (closed_ || connection_ == nullptr) {
+    DeleteIfDone();
+    return;
+  }
+  Publish();
+  if (!batch_.replies.empty()) {
+    server_->CountOutput(batch_.replies.size());
+    if (batch_.replies.size() >= kMaxUnsentReplies / 16) {
+      connection_->Write(std::move(batch_.replies));
+      batch_.replies.clear();
+    } else {
+      connection_->Write(std::string_view(batch_.replies));
+      batch_.replies.clear();
+    }
+    if (OverOutputLimit(SystemClock().MonotonicNs() / 1'000'000)) return;
+  }
+  if (close_after_reply_) {
+    connection_->CloseAfterFlush();
+    return;
+  }
+  Pump();
+}
+
+bool Session::OverOutputLimit(int64_t now_ms) {
+  const OutputLimit limit = server_->output_limit();
+  const size_t unsent = connection_->unsent_bytes();
+  if (limit.hard_bytes != 0 && unsent > limit.hard_bytes) {
+    connection_->Close({StatusCode::kBusy, "client-output-buffer-limit exceeded"});
+    return true;
+  }
+  if (limit.soft_bytes == 0 || unsent <= limit.soft_bytes) {
+    over_soft_since_ms_ = 0;
+  } else if (over_soft_since_ms_ == 0) {
+    over_soft_since_ms_ = now_ms;
+  } else if (now_ms - over_soft_since_ms_ > limit.soft_seconds * 1000) {
+    connection_->Close({StatusCode::kBusy, "client-output-buffer-limit exceeded"});
+    return true;
+  }
+  return false;
+}
+
+void Session::Tick(int64_t now_ms) {
+  if (connection_ == nullptr || OverOutputLimit(now_ms)) return;
+  const int64_t timeout_ms = server_->timeout_ms();
+  if (timeout_ms > 0 && !batch_under_way_ && now_ms - last_active_ms_ > timeout_ms) {
+    connection_->Close({StatusCode::kAborted, "idle for longer than timeout"});
+  }
+}
+
+void Session::CloseSoon(std::string_view reason) {
+  if (connection_ != nullptr) connection_->Close({StatusCode::kAborted, std::string(reason)});
+}
+
+Session::ReplyGate Session::TakeReplyGate() {
+  if (reply_off_) return ReplyGate::kDrop;
+  if (skip_replies_ == 0) return ReplyGate::kSend;
+  --skip_replies_;
+  return ReplyGate::kDrop;
+}
+
+void Session::SetReplyMode(commands::ReplyMode mode) {
+  switch (mode) {
+    case commands::ReplyMode::kOn:
+      reply_off_ = false;
+      skip_replies_ = 0;
+      return;
+    case commands::ReplyMode::kOff:
+      reply_off_ = true;
+      return;
+    case commands::ReplyMode::kSkipNext:
+      if (!reply_off_) skip_replies_ = 2;
+      return;
+  }
+}
+
+bool Session::MayUseProtected() const {
+  return server_->DebugAllowed(connection_ == nullptr || connection_->peer_is_loopback() ||
+                               connection_->is_unix());
+}
+
+bool Session::RunsInsideMulti(const Command& command) const {
+  return command.full_name == "quit" || command.full_name == "reset";
+}
+
+void Session::EndTransaction() {
+  in_multi_ = false;
+  transaction_refused_ = false;
+  transaction_.queue.Clear();
+  Unwatch();
+}
+
+Transaction Session::TakeTransaction() {
+  Transaction taken = std::move(transaction_);
+  transaction_ = {};
+  EndTransaction();
+  return taken;
+}
+
+void Session::BeginWatch(uint64_t applied_index) {
+  // A later WATCH must not forget changes that an earlier one would have seen.
+  if (transaction_.watches.empty()) transaction_.watch_index = applied_index;
+}
+
+void Session::AddWatch(std::string_view key, bool existed) {
+  for (const Watch& watch : transaction_.watches) {
+    if (watch.db == db_ && watch.key == key) return;
+  }
+  transaction_.watches.push_back({.db = db_, .existed = existed, .key = std::string(key)});
+}
+
+void Session::Unwatch() {
+  transaction_.watches.clear();
+  transaction_.watch_index = 0;
+}
+
+void Session::Reset() {
+  EndTransaction();
+  SetName({});
+  reply_off_ = false;
+  skip_replies_ = 0;
+  SetNoEvict(false);
+  db_ = 0;
+  resp_version_ = 2;
+  priority_ = commands::ClientPriority::kNormal;
+  authenticated_ = !server_->PasswordRequired();
+}
+
+void Session::SetName(std::string_view name) {
+  name_ = name;
+  record_->SetName(name);
+}
+
+commands::ClientInfo Session::Describe() const {
+  return record_->Describe(SystemClock().MonotonicNs() / 1'000'000);
+}
+
+// What CLIENT LIST shows of this session, as of now. On the loop, with no batch under way.
+void Session::Publish() {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  const net::InputBuffer& input = connection_->input();
+  record_->active_ms.store(last_active_ms_, kRelaxed);
+  record_->db.store(db_, kRelaxed);
+  record_->resp_version.store(resp_version_, kRelaxed);
+  record_->priority.store(static_cast<int>(priority_), kRelaxed);
+  record_->queued_commands.store(in_multi_ ? static_cast<int>(transaction_.queue.size()) : -1,
+                                 kRelaxed);
+  record_->queued_bytes.store(transaction_.queue.bytes(), kRelaxed);
+  record_->watched_keys.store(transaction_.watches.size(), kRelaxed);
+  record_->query_bytes.store(input.data().size(), kRelaxed);
+  record_->query_free_bytes.store(input.capacity() - input.data().size(), kRelaxed);
+  record_->argument_bytes.store(batch_.bytes_held(), kRelaxed);
+  record_->reply_buffer_bytes.store(batch_.replies.capacity(), kRelaxed);
+  record_->unsent_bytes.store(connection_->unsent_bytes(), kRelaxed);
+}
+
+}  // namespace kiwi::server

@@ -1,0 +1,144 @@
+// A client's connection: parses its requests into batches, keeps its protocol state, and sends its
+// replies. The loop's thread parses and writes; the thread that runs the batch changes the state;
+// never both at once, since a batch under way stops parsing.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "commands/session_view.h"
+#include "net/connection.h"
+#include "protocol/request_parser.h"
+#include "server/batch.h"
+#include "server/client_registry.h"
+#include "server/transaction.h"
+
+namespace kiwi::server {
+
+class Server;
+
+class Session final : public net::Connection::Handler, public commands::SessionView {
+ public:
+  // On the connection's loop. Deletes itself after OnClosed, once no batch is under way.
+  Session(Server* server, net::Connection* connection, std::shared_ptr<ClientRecord> record);
+  ~Session() override;
+
+  // --- net::Connection::Handler: the loop's thread ---
+  void OnInput(net::Connection& connection) override;
+  void OnDrained(net::Connection& connection) override;
+  void OnClosed(net::Connection& connection, const Status& reason) override;
+
+  // --- the batch, back on the loop ---
+  void OnPassDone();
+  // There is room in the channel again.
+  void Resubmit();
+  // Once a second: timeout, output buffer limits.
+  void Tick(int64_t now_ms);
+  // CLIENT KILL and shutdown.
+  void CloseSoon(std::string_view reason);
+  net::Loop& loop() { return *loop_; }
+  net::Connection* connection() { return connection_; }
+
+  // --- the executor ---
+  enum class ReplyGate : uint8_t { kSend, kDrop };
+  // Whether the reply of the request just executed is sent (CLIENT REPLY); steps SKIP on.
+  ReplyGate TakeReplyGate();
+  bool closing() const { return close_after_reply_ || closed_; }
+  bool MayUseProtected() const;
+  bool RunsInsideMulti(const commands::Command& command) const;
+  void NoteCommand(const commands::Command& command) {
+    record_->last_command.store(command.id, std::memory_order_relaxed);
+  }
+  // A request was refused: a transaction that is being queued will not be executed.
+  void NoteRefused() { transaction_refused_ = transaction_refused_ || in_multi_; }
+  QueuedCommands& queue() { return transaction_.queue; }
+  bool transaction_refused() const { return transaction_refused_; }
+  void BeginTransaction() { in_multi_ = true; }
+  void EndTransaction();  // and unwatches
+  Transaction TakeTransaction();
+  void BeginWatch(uint64_t applied_index);
+  void AddWatch(std::string_view key, bool existed);
+  void Unwatch();
+
+  // --- commands::SessionView ---
+  uint64_t id() const override { return record_->id; }
+  commands::ClientInfo Describe() const override;
+  int db() const override { return db_; }
+  void SetDb(int index) override { db_ = index; }
+  std::string_view name() const override { return name_; }
+  void SetName(std::string_view name) override;
+  void SetLibraryName(std::string_view name) override { record_->SetLibraryName(name); }
+  void SetLibraryVersion(std::string_view version) override {
+    record_->SetLibraryVersion(version);
+  }
+  int resp_version() const override { return resp_version_; }
+  void SetRespVersion(int version) override { resp_version_ = version; }
+  bool authenticated() const override { return authenticated_; }
+  void SetAuthenticated(bool authenticated) override { authenticated_ = authenticated; }
+  std::string_view user() const override { return "default"; }
+  void SetReplyMode(commands::ReplyMode mode) override;
+  commands::ClientPriority priority() const override { return priority_; }
+  void SetPriority(commands::ClientPriority priority) override { priority_ = priority; }
+  void SetNoEvict(bool on) override { record_->SetFlag(ClientRecord::kNoEvict, on); }
+  void CloseAfterReply() override { close_after_reply_ = true; }
+  void Reset() override;
+  bool in_transaction() const override { return in_multi_ || in_exec_; }
+
+  class ExecutingTransaction;  // sets in_exec_ for its life
+
+ private:
+  void Pump();
+  bool ParseBatch();
+  void Submit();
+  void AddProtocolError();
+  bool OverOutputLimit(int64_t now_ms);
+  void DeleteIfDone();
+  void Publish();
+
+  Server* const server_;
+  net::Connection* connection_;  // null after OnClosed
+  net::Loop* const loop_;
+  const std::shared_ptr<ClientRecord> record_;
+
+  // The loop's.
+  protocol::RequestParser parser_;
+  std::string protocol_error_;
+  bool batch_under_way_ = false;  // queued or executing: the state below is not the loop's
+  bool waits_for_space_ = false;  // the channel refused the batch
+  bool closed_ = false;
+  bool parse_failed_ = false;
+  bool multi_slow_ = false;       // parsed since MULTI: something that no net loop may run
+  int64_t last_active_ms_ = 0;
+  int64_t over_soft_since_ms_ = 0;
+
+  // Of the thread that runs the batch, else the loop's.
+  Batch batch_;
+  int db_ = 0;
+  int resp_version_ = 2;
+  bool authenticated_ = false;
+  bool in_multi_ = false;
+  bool in_exec_ = false;
+  bool transaction_refused_ = false;
+  bool reply_off_ = false;
+  uint8_t skip_replies_ = 0;  // 2: this reply and the next; 1: this one
+  bool close_after_reply_ = false;
+  commands::ClientPriority priority_ = commands::ClientPriority::kNormal;
+  Transaction transaction_;
+  std::string name_;
+};
+
+// While a transaction runs its commands, its session counts as inside it.
+class Session::ExecutingTransaction {
+ public:
+  explicit ExecutingTransaction(Session& session) : session_(session) { session_.in_exec_ = true; }
+  ~ExecutingTransaction() { session_.in_exec_ = false; }
+
+ private:
+  Session& session_;
+};
+
+}  // namespace kiwi::server
