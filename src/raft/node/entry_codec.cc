@@ -5,7 +5,7 @@
 namespace kiwi::raft {
 namespace {
 
-constexpr uint8_t kWasExpired = 1;
+constexpr uint8_t kExisted = 1;
 
 bool ReadCommandBody(std::string_view* in, CommandRecord* command) {
   uint64_t count = 0;
@@ -66,7 +66,7 @@ void AppendTransactionHeader(uint64_t watch_index, std::span<const WatchedKey> w
   PutVarint(out, watches.size());
   for (const WatchedKey& watch : watches) {
     PutVarint(out, watch.db);
-    out->push_back(static_cast<char>(watch.was_expired ? kWasExpired : 0));
+    out->push_back(static_cast<char>(watch.existed ? kExisted : 0));
     PutLengthPrefixed(out, watch.key);
   }
   PutVarint(out, command_count);
@@ -85,7 +85,7 @@ bool RecordReader::ReadTransaction(std::string_view* in) {
   transaction_.watches.resize(count);
   for (WatchedKey& watch : transaction_.watches) {
     if (!GetVarint(in, &watch.db) || in->empty()) return Damaged("watched key");
-    watch.was_expired = (in->front() & kWasExpired) != 0;
+    watch.existed = (in->front() & kExisted) != 0;
     in->remove_prefix(1);
     if (!GetLengthPrefixed(in, &watch.key)) return Damaged("watched key");
   }

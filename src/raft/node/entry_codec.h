@@ -46,7 +46,7 @@ struct CommandRecord {
 
 struct WatchedKey {
   uint64_t db = 0;
-  bool was_expired = false;  // at the time of WATCH: its removal since then is no change
+  bool existed = false;  // at the time of WATCH
   std::string_view key;
 };
 
