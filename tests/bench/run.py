@@ -56,7 +56,7 @@ class Bench:
             options = CLASSES["everysec"][1]  # --kiwi-binary redis: to try this script itself
         binary = self.args.kiwi_binary if kiwi else shutil.which("redis-server")
         if kiwi:
-            options = {"log.level": "warn", **options, **dict(self.args.kiwi_option)}
+            options = {**options, **dict(self.args.kiwi_option)}
         folder = self.args.dir and f"{self.args.dir}/kiwi-bench-{os.getpid()}-{side}-{time.time_ns()}"
         server = Server(binary, options, kind="kiwi" if kiwi else "redis", folder=folder)
         server.owns_folder = True

@@ -6,7 +6,8 @@ not, but whole and in order (load.py judges). Some kills hit the recovery itself
 for under way, so that some hit those.
 
   --file-layer         over the server's own file layer, which throws away what was not synced
-  --skip-sync wal      leaves a sync out there: the test must then see a loss, or it proves nothing
+  --lie-about .log     files of that name are not synced although the layer says so: the test must then
+                       see a loss, or it proves nothing
 """
 import argparse
 import random
@@ -22,14 +23,17 @@ def options(args):
     out = {"storage.backend": args.backend, "raft.fsync": "always"}
     if args.file_layer:
         out.update({"fault.enabled": "yes", "fault.file-layer": "yes"})
-        if args.skip_sync:
-            out["fault.file-layer-skip-sync"] = args.skip_sync
     out.update(dict(args.option))
     return out
 
 
-def one_life(server, writers, chance):
+def one_life(server, writers, chance, lie_about):
     """Runs the writers against the server until it is killed."""
+    if lie_about:
+        with server.client() as client:
+            for fault in (("paths", lie_about), ("lie-all-syncs", 1)):
+                reply = client.command("FAULT.DISK", *fault)
+                assert reply == "OK", reply
     for writer in writers:
         writer.start()
     until = time.monotonic() + chance.uniform(0.05, 1.2)
@@ -66,7 +70,7 @@ def run(args):
     try:
         server.start()
         for kill in range(1, args.kills + 1):
-            one_life(server, writers, chance)
+            one_life(server, writers, chance, args.lie_about)
             restart(server, chance)
             with server.client(timeout=60) as client:
                 for writer in writers:
@@ -102,7 +106,7 @@ def main():
     parser.add_argument("--depth", type=int, default=32)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--file-layer", action="store_true")
-    parser.add_argument("--skip-sync", default="")
+    parser.add_argument("--lie-about", default="")
     parser.add_argument("--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
@@ -111,13 +115,13 @@ def main():
     try:
         total = run(args)
     except Torn as error:
-        if args.skip_sync:
-            print(f"ok: with the {args.skip_sync} sync left out, the loss was seen: {error}")
+        if args.lie_about:
+            print(f"ok: with the syncs of {args.lie_about} left out, the loss was seen: {error}")
             return 0
         print(f"FAILED: {error}\nagain: {replay}")
         return 1
-    if args.skip_sync:
-        print(f"FAILED: the {args.skip_sync} sync was left out and {args.kills} kills showed no loss\nagain: {replay}")
+    if args.lie_about:
+        print(f"FAILED: {args.lie_about} was never synced and {args.kills} kills showed no loss\nagain: {replay}")
         return 1
     print(f"ok: {args.kills} kills ({args.backend}{', unsynced data thrown away' if args.file_layer else ''}), "
           f"{total} acknowledged writes, none lost or torn")

@@ -57,7 +57,7 @@ class Writer(threading.Thread):
         self.refused = None
         self.stopping = False
         self.tolerate = None  # a pattern of error replies that may come (nothing was done then)
-        self.skipped = set()  # operations that were answered with such an error
+        self.skipped = {}  # operation → such an error
 
     def clone(self, server=None):
         """The writer's next life: a thread runs once."""
@@ -104,7 +104,7 @@ class Writer(threading.Thread):
             answers = [client.read() for _ in range(replies)]
             errors = [a for a in answers if isinstance(a, RespError)]
             if errors and self.tolerate and all(re.search(self.tolerate, e) for e in errors):
-                self.skipped.add(n)
+                self.skipped[n] = errors[-1]
             elif errors:
                 self.refused = self.refused or f"{self.label}: operation {n} got {errors[0]}"
             self.acked = n
@@ -190,6 +190,8 @@ class Writer(threading.Thread):
                 continue
             if n <= self.acked and n not in self.skipped and n not in done:
                 raise Torn(f"{self.label}: the acknowledged operation {n} is lost")
+            if n in done and n in self.skipped and not self.skipped[n].startswith("UNKNOWN"):
+                raise Torn(f"{self.label}: operation {n} is there, but was refused: {self.skipped[n]}")
         left, right = self._ask(client, "MGET", f"{self.label}:left", f"{self.label}:right")
         if left != right:
             raise Torn(f"{self.label}: half a transaction is there: {left!r} and {right!r}")

@@ -81,7 +81,7 @@ FLOATS = [b"0", b"1.5", b"-2.25", b"3.0e3", b"0.1", b"1e10", b"-0", b"5", b"100"
 ODD_FLOATS = [b"inf", b"-inf", b"nan", b"x", b"", b" 1", b"1 ", b"1e400", b"1e5000", b"0x1p3",
               b"1e-400", b"+1.5", b"infinity", b"1e17", b"123456789012345678901234567890"]
 PATTERNS = [b"*", b"k*", b"k[1-3]", b"k?", b"*t*", b"k[^1]", b"\\k1", b"k1", b"", b"[", b"f*",
-            b"*1", b"f[0-4]", b"**", b"{t}*"]
+            b"*1", b"f[0-4]", b"{t}*"]  # not "**": Redis lets it match everything but ""
 
 
 class Generator:
@@ -120,16 +120,18 @@ class Generator:
         return bytes(self.random.choice(b"abc") for _ in range(self.random.randrange(12)))
 
     # Far in the future or in the past, so that the time between the two servers does not matter.
-    def seconds(self):
-        return self.one(b"1000", b"50000", b"1000000", b"99999", b"2000")
-
+    # Relative times hardly ever meet one another or an absolute one, because whether GT and LT see
+    # them as equal would hang on a millisecond.
     def expire_value(self, milliseconds, absolute):
         if self.chance(0.12):
             return self.random.choice(ODD_NUMBERS + [b"0", b"-1"])
-        base = int(self.seconds())
-        if absolute:
-            base = 1 if self.chance(0.1) else self.started_ms // 1000 + base
-        return b"%d" % (base * 1000 if milliseconds else base)
+        if not absolute:
+            seconds = 1500 + 1000 * self.random.randrange(10000)
+        elif self.chance(0.1):
+            seconds = 1
+        else:
+            seconds = self.started_ms // 1000 + self.one(1000, 2000, 50000, 1000000)
+        return b"%d" % (seconds * 1000 if milliseconds else seconds)
 
     def expire_option(self):
         unit, ms, absolute = self.one((b"EX", 0, 0), (b"PX", 1, 0), (b"EXAT", 0, 1), (b"PXAT", 1, 1))
