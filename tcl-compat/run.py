@@ -105,7 +105,7 @@ def run_unit(tree, unit, args):
         options = {"save": "", "enable-debug-command": "yes", "enable-protected-configs": "yes"}
         server = Server(shutil.which("redis-server"), options, kind="redis")
     else:
-        server = Server(args.kiwi_binary, {"enable-debug-command": "yes"})
+        server = Server(args.kiwi_binary)
     skipfile = TREE / "skipfile"
     skipfile.write_text("\n".join(skipped_tests()) + "\n")
     log = TREE / "logs" / (unit.replace("/", "-") + ".log")

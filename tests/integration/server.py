@@ -63,7 +63,10 @@ class Server:
         self.log = self.folder.with_name(self.folder.name + ".log")
 
     def command_line(self):
-        options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, **self.args}
+        options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder}
+        if self.kind == "kiwi":
+            options["enable-debug-command"] = "yes"  # DEBUG DIGEST
+        options.update(self.args)
         line = [self.binary]
         for key, value in options.items():
             line += [f"--{key}", str(value)]
