@@ -56,6 +56,7 @@ struct Listener::Impl {
   std::vector<std::string> addresses;
   std::vector<Source> sources;
   bool polling = false;
+  bool starved = false;  // out of descriptors since the last accept
   uv_timer_t* retry = nullptr;  // owned by libuv from its start to its close callback
 
   Mutex mu;
@@ -135,6 +136,7 @@ void Listener::Impl::Accept(const Source& source) {
   for (int i = 0; i < kAcceptsPerEvent && polling; ++i) {
     const int fd = ::accept4(source.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+      starved = false;
       on_accept(fd);
     } else if (OutOfResources(errno)) {
       return Pause(errno);
@@ -145,7 +147,10 @@ void Listener::Impl::Accept(const Source& source) {
 }
 
 void Listener::Impl::Pause(int error) {
-  KIWI_LOG(kWarn, "cannot accept clients, pausing for {} ms: {}", kRetryMs, std::strerror(error));
+  if (!std::exchange(starved, true)) {
+    KIWI_LOG(kWarn, "cannot accept clients, trying again every {} ms: {}", kRetryMs,
+             std::strerror(error));
+  }
   for (const Source& source : sources) source.poller->Watch(0);
   if (retry != nullptr) return;
   retry = std::make_unique<uv_timer_t>().release();

@@ -68,7 +68,8 @@ TEST_F(ConnectionTest, EchoesLinesCutAnywhere) {
   for (int i = 0; i < 50; ++i) sent += "line " + std::to_string(i) + std::string(i * 7, 'x') + "\n";
   // Every piece arrives as a read of its own before the next is sent.
   for (size_t piece : {1, 3, 25, 1000, 100'000}) {
-    const std::string_view part = std::string_view(sent).substr(0, sent.find('\n', piece * 300) + 1);
+    const std::string_view part =
+        std::string_view(sent).substr(0, sent.find('\n', piece * 300) + 1);
     for (size_t at = 0; at < part.size(); at += piece) {
       const int before = echo.inputs;
       ASSERT_TRUE(client.Send(part.substr(at, piece)));
