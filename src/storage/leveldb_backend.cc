@@ -18,8 +18,12 @@
 #include "base/check.h"
 #include "base/mutex.h"
 #include "storage/bounded_iterator.h"
+#include "storage/directory_lock.h"
 #include "storage/engine_text.h"
 #include "storage/failure_latch.h"
+#include "storage/leveldb_env.h"
+#include "storage/leveldb_manifest.h"
+#include "storage/recovery_check.h"
 
 namespace kiwi::storage {
 namespace {
@@ -27,18 +31,6 @@ namespace {
 using leveldb::Slice;
 
 Slice S(std::string_view s) { return ToSlice<Slice>(s); }
-
-Status FromLevel(const leveldb::Status& s) {
-  if (s.ok()) return {};
-  const std::string text = "leveldb: " + s.ToString();
-  if (s.IsNotFound()) return {StatusCode::kNotFound, text};
-  if (s.IsCorruption()) return {StatusCode::kCorruption, text};
-  if (s.IsNotSupportedError() || s.IsInvalidArgument()) return {StatusCode::kInvalidArgument, text};
-  if (text.find("No space left on device") != std::string::npos) {
-    return {StatusCode::kNoSpace, text};
-  }
-  return {StatusCode::kIo, text};
-}
 
 // LevelDB's own lines have no level and say nothing that an error does not: no LOG file.
 class NullLogger final : public leveldb::Logger {
@@ -267,9 +259,10 @@ class LevelBackend final : public Backend {
     return {StatusCode::kIo, "leveldb is closed: it could not be opened again after an error"};
   }
 
-  leveldb::Options NativeOptions() const {
+  leveldb::Options NativeOptions() const KIWI_REQUIRES(gate_) {
     leveldb::Options native;
     native.create_if_missing = true;
+    native.env = env_.get();
     native.paranoid_checks = true;
     native.info_log = &logger_;
     // A second memtable may wait to be flushed.
@@ -299,6 +292,14 @@ class LevelBackend final : public Backend {
   }
 
   Status OpenLocked() KIWI_REQUIRES(gate_) {
+    if (!lock_) {
+      KIWI_ASSIGN_OR_RETURN(lock_, DirectoryLock::Take(options_.path));
+    }
+    KIWI_ASSIGN_OR_RETURN(const RecoveryCheck check,
+                          CheckBeforeRecovery(options_.path, options_.file_layer));
+    KIWI_RETURN_IF_ERROR(CheckLevelManifest(options_.path, check));
+    env_ = NewLevelEnv(options_.file_layer ? NewLevelLayerEnv(options_.file_layer) : nullptr,
+                       options_.file_layer);
     leveldb::DB* db = nullptr;
     const leveldb::Status s = leveldb::DB::Open(NativeOptions(), options_.path, &db);
     db_.reset(db);
@@ -324,6 +325,8 @@ class LevelBackend final : public Backend {
   mutable std::atomic<int> views_{0};
   // Shared by all who use db_; exclusive to replace it, and while a range is looked up and written.
   mutable SharedMutex gate_;
+  std::unique_ptr<DirectoryLock> lock_ KIWI_GUARDED_BY(gate_);
+  std::unique_ptr<leveldb::Env> env_ KIWI_GUARDED_BY(gate_);
   std::unique_ptr<leveldb::DB> db_ KIWI_GUARDED_BY(gate_);
   FailureLatch failure_;
 };

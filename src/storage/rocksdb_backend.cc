@@ -14,8 +14,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "storage/directory_lock.h"
 #include "storage/engine_text.h"
 #include "storage/failure_latch.h"
+#include "storage/recovery_check.h"
+#include "storage/rocksdb_files.h"
 
 namespace kiwi::storage {
 namespace {
@@ -137,9 +140,16 @@ rocksdb::ReadOptions NativeRead(const ReadOptions& options) {
   return native;
 }
 
+// What a database stands on, and outlives it.
+struct Resources {
+  std::unique_ptr<DirectoryLock> lock;
+  std::unique_ptr<rocksdb::Env> env;
+};
+
 class RocksBackend final : public Backend {
  public:
-  RocksBackend(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
+  RocksBackend(Resources resources, std::unique_ptr<rocksdb::DB> db)
+      : resources_(std::move(resources)), db_(std::move(db)) {}
 
   std::unique_ptr<WriteBatch> NewBatch() const override { return std::make_unique<RocksBatch>(); }
 
@@ -200,12 +210,14 @@ class RocksBackend final : public Backend {
   std::string_view Name() const override { return "rocksdb"; }
 
  private:
+  Resources resources_;
   std::unique_ptr<rocksdb::DB> db_;
   FailureLatch failure_;
 };
 
-rocksdb::Options NativeOptions(const BackendOptions& options) {
+rocksdb::Options NativeOptions(const BackendOptions& options, rocksdb::Env* env) {
   rocksdb::Options native;
+  native.env = env;
   native.create_if_missing = true;
   native.paranoid_checks = true;
   native.max_open_files = options.max_open_files;
@@ -214,7 +226,9 @@ rocksdb::Options NativeOptions(const BackendOptions& options) {
   native.stats_dump_period_sec = 0;
   native.stats_persist_period_sec = 0;
   native.skip_stats_update_on_db_open = true;
-  native.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  // The torn tail is cut off before (recovery_check.h). The milder modes drop acknowledged records
+  // behind damage that looks like a torn tail.
+  native.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
   native.track_and_verify_wals_in_manifest = true;
   // One memtable takes writes while the other is flushed.
   native.write_buffer_size = std::max(options.write_buffer_bytes / 2, size_t{64} << 10);
@@ -239,13 +253,22 @@ rocksdb::Options NativeOptions(const BackendOptions& options) {
 }  // namespace
 
 Result<std::unique_ptr<Backend>> OpenRocksDb(const BackendOptions& options) {
+  Resources resources;
+  KIWI_ASSIGN_OR_RETURN(resources.lock, DirectoryLock::Take(options.path));
+  KIWI_RETURN_IF_ERROR(CheckBeforeRecovery(options.path, options.file_layer).status());
+  std::shared_ptr<rocksdb::FileSystem> files = options.file_layer != nullptr
+                                                   ? NewRocksLayerFiles(options.file_layer)
+                                                   : rocksdb::FileSystem::Default();
+  resources.env = rocksdb::NewCompositeEnv(NewRocksOrderedWals(std::move(files)));
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status s = rocksdb::DB::Open(NativeOptions(options), options.path, &db);
+  const rocksdb::Status s =
+      rocksdb::DB::Open(NativeOptions(options, resources.env.get()), options.path, &db);
   if (!s.ok()) {
     if (s.IsIOError() && SaysLocked(s.ToString())) return LockedError(options.path);
     return FromRocks(s).WithContext("cannot open " + options.path);
   }
-  return std::unique_ptr<Backend>(std::make_unique<RocksBackend>(std::unique_ptr<rocksdb::DB>(db)));
+  return std::unique_ptr<Backend>(
+      std::make_unique<RocksBackend>(std::move(resources), std::unique_ptr<rocksdb::DB>(db)));
 }
 
 }  // namespace kiwi::storage
