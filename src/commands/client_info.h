@@ -18,6 +18,11 @@ enum class ClientPriority : uint8_t { kHigh, kNormal, kLow };
 // "high", "normal", "low".
 std::string_view ClientPriorityName(ClientPriority priority);
 
+inline constexpr std::string_view kInvalidClientName =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+// Printable ASCII without spaces: it must not break the lines of CLIENT LIST. Empty is fine.
+bool ValidClientName(std::string_view name);
+
 // One connection at one moment. https://redis.io/commands/client-list
 struct ClientInfo {
   uint64_t id = 0;

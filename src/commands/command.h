@@ -190,7 +190,17 @@ std::span<const CommandRow> ScanCommands();
 std::span<const CommandRow> ObjectCommands();
 std::span<const CommandRow> DumpCommands();
 std::span<const CommandRow> ConnectionCommands();
+std::span<const CommandRow> ClientCommands();
 std::span<const CommandRow> ServerCommands();
+std::span<const CommandRow> KeyspaceAdminCommands();
+std::span<const CommandRow> InfoCommands();
+std::span<const CommandRow> ConfigCommands();
+std::span<const CommandRow> CommandCommands();
+std::span<const CommandRow> MemoryCommands();
+std::span<const CommandRow> SlowlogCommands();
+std::span<const CommandRow> LatencyCommands();
+std::span<const CommandRow> DebugCommands();
+std::span<const CommandRow> FunctionCommands();
 std::span<const CommandRow> TransactionCommands();
 std::span<const CommandRow> RaftCommands();
 

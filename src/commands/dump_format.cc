@@ -222,8 +222,7 @@ bool VerifyDump(std::string_view payload) {
   uint16_t version = 0;
   uint64_t checksum = 0;
   if (!GetFixed(&footer, &version) || !GetFixed(&footer, &checksum)) return false;
-  return version <= kVersion &&
-         (checksum == 0 || checksum == Crc64Jones(payload.substr(0, payload.size() - 8)));
+  return version <= kVersion && checksum == Crc64Jones(payload.substr(0, payload.size() - 8));
 }
 
 bool DecodeDump(std::string_view payload, DumpedValue* value) {

@@ -10,9 +10,13 @@ namespace {
 
 // The server's families come first only where order shows: COMMAND LIST answers in this order.
 constexpr std::span<const CommandRow> (*kFamilies[])() = {
-    StringCommands,   StringRangeCommands, NumericCommands, LcsCommands,         HashCommands,
-    HashReadCommands, GenericCommands,     ExpireCommands,  ScanCommands,        ObjectCommands,
-    DumpCommands,     ConnectionCommands,  ServerCommands,  TransactionCommands, RaftCommands,
+    StringCommands,  StringRangeCommands, NumericCommands,       LcsCommands,
+    HashCommands,    HashReadCommands,    GenericCommands,       ExpireCommands,
+    ScanCommands,    ObjectCommands,      DumpCommands,          ConnectionCommands,
+    ClientCommands,  ServerCommands,      KeyspaceAdminCommands, InfoCommands,
+    ConfigCommands,  CommandCommands,     MemoryCommands,        SlowlogCommands,
+    LatencyCommands, DebugCommands,       FunctionCommands,      TransactionCommands,
+    RaftCommands,
 };
 
 // How much of names and arguments an error text repeats.

@@ -1,0 +1,44 @@
+// RAFT.STATUS: the state of the replicated log, as this node sees it.
+#include <variant>
+
+#include "commands/command.h"
+#include "commands/server_view.h"
+
+namespace kiwi::commands {
+namespace {
+
+struct ReplyFigure {
+  protocol::ReplyWriter& reply;
+  void operator()(int64_t value) const { reply.Integer(value); }
+  void operator()(double value) const { reply.Double(value); }
+  void operator()(const std::string& value) const { reply.Bulk(value); }
+};
+
+void Status(Context& ctx) {
+  InfoFigures figures;
+  ctx.server->CollectInfo(kNeedRaft, &figures);
+  ctx.reply.Map(figures.raft.size());
+  for (const NamedFigure& figure : figures.raft) {
+    ctx.reply.Bulk(figure.name);
+    std::visit(ReplyFigure{ctx.reply}, figure.value);
+  }
+}
+
+constexpr CommandRow kRows[] = {
+    {.name = "raft.status",
+     .handler = Status,
+     .arity = 1,
+     .flags = kLoading | kStale | kNoScript,
+     .group = Group::kRaft,
+     .categories = kCatAdmin | kCatDangerous,
+     .since = "7.0.0",
+     .complexity = "O(N) where N is the number of members",
+     .summary = "Answers role, term, leader, members and the positions of the log.",
+     .tips = "nondeterministic_output"},
+};
+
+}  // namespace
+
+std::span<const CommandRow> RaftCommands() { return kRows; }
+
+}  // namespace kiwi::commands
