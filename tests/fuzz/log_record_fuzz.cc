@@ -1,0 +1,30 @@
+// Any bytes under any key of the Raft log decode or are refused; a checksum guards what is accepted.
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "raft/core/types.h"
+#include "raft/storage/log_record.h"
+
+namespace {
+
+template <typename Record>
+void Decode(std::string_view value) {
+  Record record;
+  if (!kiwi::raft::DecodeRecord(value, &record).ok()) return;
+  std::string again;
+  kiwi::raft::EncodeRecord(record, &again);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view value(reinterpret_cast<const char*>(data), size);
+  Decode<kiwi::raft::LogBase>(value);
+  Decode<kiwi::raft::ConfState>(value);
+  Decode<kiwi::raft::HardState>(value);
+  Decode<kiwi::raft::SnapshotMeta>(value);
+  (void)kiwi::raft::DecodeEntry(kiwi::raft::EntryKey(size).view(), value);
+  (void)kiwi::raft::DecodeEntry(value.substr(0, 9), value);
+  return 0;
+}
