@@ -1,0 +1,69 @@
+#include "config/checks.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include "config/option_table.h"
+
+namespace kiwi::config {
+namespace {
+
+// `smaller` may not be above `larger` (or, strictly, not equal to it either).
+struct Order {
+  std::string_view smaller;
+  std::string_view larger;
+  bool strictly = false;
+};
+constexpr Order kOrders[] = {
+    {"runtime.network-threads-min", "runtime.network-threads-max"},
+    {"runtime.storage-threads-min", "runtime.storage-threads-max"},
+    {"runtime.scaling.network-low", "runtime.scaling.network-high", true},
+    {"runtime.scaling.storage-low", "runtime.scaling.storage-high", true},
+    {"raft.election-timeout-min-ms", "raft.election-timeout-max-ms", true},
+    {"raft.snapshot-bytes", "raft.log-max-bytes"},
+    {"raft.max-entry-bytes", "raft.log-max-bytes"},
+};
+
+constexpr bool OrdersAreOptions() {
+  for (const Order& order : kOrders) {
+    if (IndexOf(order.smaller) == kOptionCount || IndexOf(order.larger) == kOptionCount) {
+      return false;
+    }
+  }
+  return true;
+}
+static_assert(OrdersAreOptions());
+
+}  // namespace
+
+std::optional<Conflict> FindConflict(std::span<const Value> values) {
+  for (const Order& order : kOrders) {
+    const Value& smaller = values[IndexOf(order.smaller)];
+    const Value& larger = values[IndexOf(order.larger)];
+    if (order.strictly ? smaller.number < larger.number : smaller.number <= larger.number) continue;
+    return Conflict{IndexOf(order.smaller),
+                    fmt::format("must be {} {}, which is {}", order.strictly ? "below" : "at most",
+                                order.larger, larger.text)};
+  }
+  constexpr size_t kHeartbeat = IndexOf("raft.heartbeat-ms");
+  constexpr size_t kElection = IndexOf("raft.election-timeout-min-ms");
+  if (values[kElection].number < 2 * values[kHeartbeat].number) {
+    return Conflict{kElection, fmt::format("must be at least two heartbeats (raft.heartbeat-ms {})",
+                                           values[kHeartbeat].text)};
+  }
+  constexpr size_t kPort = IndexOf("port");
+  if (values[kPort].number == 0 && values[IndexOf("unixsocket")].text.empty()) {
+    return Conflict{kPort, "0 needs a unixsocket, or no client could connect"};
+  }
+  if (values[kPort].number != 0 && values[IndexOf("bind")].words.empty()) {
+    return Conflict{IndexOf("bind"), "names no address to listen on; port 0 turns TCP off"};
+  }
+  constexpr size_t kFileLayer = IndexOf("fault.file-layer");
+  if (values[kFileLayer].number != 0 && values[IndexOf("fault.enabled")].number == 0) {
+    return Conflict{kFileLayer, "needs fault.enabled yes"};
+  }
+  constexpr size_t kCluster = IndexOf("cluster-enabled");
+  if (values[kCluster].number != 0) return Conflict{kCluster, "only no is served by this version"};
+  return std::nullopt;
+}
+
+}  // namespace kiwi::config

@@ -1,0 +1,94 @@
+// The sections about data.
+#pragma once
+
+#include "config/option.h"
+
+namespace kiwi::config {
+
+inline constexpr OptionRow kRaftOptions[] = {
+    // [raft]
+    Int("node-id", "1", 1, kNoLimit, kOwn,
+        "This node in its group; above 0, never reused by another node."),
+    Enum("fsync", "always", "always|everysec|no", kOwn,
+         "When an acknowledged write is on the disk. always: before its reply, synced in "
+         "groups. everysec, no: an operating-system crash may lose the last second, or more."),
+    Text("log-dir", "", kOwn,
+         "Folder of the Raft log, which may lie on another disk; empty: log under storage.dir."),
+    Int("heartbeat-ms", "100", 10, 60000, kOwn, "Milliseconds between a leader's heartbeats."),
+    Int("election-timeout-min-ms", "500", 20, 600000, kOwn,
+        "Shortest time without a leader before an election; at least two heartbeats."),
+    Int("election-timeout-max-ms", "1000", 21, 1200000, kOwn,
+        "Longest such time; each wait is drawn between the two."),
+    Int("snapshot-entries", "10000", 1, kNoLimit, kOwn,
+        "Entries after which a checkpoint is due and the log behind it is dropped."),
+    Bytes("snapshot-bytes", "100mb", 64 * kKiB, kNoLimit, kOwn,
+          "Bytes of log after which a checkpoint is due."),
+    Bytes("log-max-bytes", "500mb", kMiB, kNoLimit, kOwn,
+          "Writes wait when the log is larger than this and than two entries."),
+    Bytes("max-entry-bytes", "1mb", 4096, 512 * kMiB, kOwn,
+          "Commands are put together into one entry up to this size; a larger command has an "
+          "entry of its own."),
+    Bytes("max-uncommitted-bytes", "256mb", kMiB, kNoLimit, kOwn,
+          "Writes proposed and not yet committed; more wait."),
+    Bytes("log-cache-bytes", "16mb", 64 * kKiB, kNoLimit, kOwn, "Newest entries kept in memory."),
+    Bytes("log-write-buffer-bytes", "64mb", kMiB, kNoLimit, kOwn,
+          "Memory of the log's backend for writes not yet in a table."),
+    Int("storage-retry-ms", "200", 10, 60000, kOwn,
+        "How often a log whose disk failed or was full is tried anew."),
+    Bool("cluster-enabled", "no", 0,
+         "Redis Cluster's protocol for clients. This version serves a single node: no."),
+};
+
+inline constexpr OptionRow kStorageOptions[] = {
+    // [storage]
+    Enum("backend", "rocksdb", "rocksdb|leveldb|memory", kOwn,
+         "What keeps the data on disk. memory keeps none: for tests."),
+    Text("dir", "./data", 0,
+         "Folder of all data; made if missing, locked against a second server."),
+    Int("databases", "16", 1, 1024, 0, "Databases that SELECT can choose."),
+    Bytes("maxmemory", "0", 0, kNoLimit, kMutable,
+          "Bytes of memory from which commands that need more are refused; 0: no limit."),
+    Enum("maxmemory-policy", "noeviction",
+         "volatile-lru|volatile-lfu|volatile-random|volatile-ttl|allkeys-lru|allkeys-lfu|allkeys-"
+         "random|noeviction",
+         kMutable,
+         "What is evicted at maxmemory. This version evicts nothing: every policy acts as "
+         "noeviction."),
+    Int("hash-max-listpack-entries", "512", 0, kNoLimit, kMutable,
+        "A hash of at most this many fields is kept packed in one block.",
+        "hash-max-ziplist-entries"),
+    Int("hash-max-listpack-value", "64", 0, kNoLimit, kMutable,
+        "Longest field or value, in bytes, of a packed hash.", "hash-max-ziplist-value"),
+    Int("list-max-listpack-size", "-2", -kIntMax, kIntMax, kMutable,
+        "Elements of a list in one block; -1 to -5: 4, 8, 16, 32 or 64 kb of them.",
+        "list-max-ziplist-size"),
+    Int("list-compress-depth", "0", 0, kIntMax, kMutable,
+        "Blocks at each end of a list that stay uncompressed; 0: all."),
+    Int("set-max-intset-entries", "512", 0, kNoLimit, kMutable,
+        "A set of at most this many integers is kept packed."),
+    Int("zset-max-listpack-entries", "128", 0, kNoLimit, kMutable,
+        "A sorted set of at most this many members is kept packed.", "zset-max-ziplist-entries"),
+    Int("zset-max-listpack-value", "64", 0, kNoLimit, kMutable,
+        "Longest member, in bytes, of a packed sorted set.", "zset-max-ziplist-value"),
+    Bytes("hll-sparse-max-bytes", "3000", 0, kNoLimit, kMutable, "Largest sparse HyperLogLog."),
+    Bytes("stream-node-max-bytes", "4096", 0, kNoLimit, kMutable,
+          "Largest block of a stream; 0: no limit."),
+    Int("stream-node-max-entries", "100", 0, kNoLimit, kMutable,
+        "Entries in a block of a stream; 0: no limit."),
+    Bool("lazyfree-lazy-eviction", "no", kMutable, "Free evicted values in the background."),
+    Bool("lazyfree-lazy-expire", "no", kMutable, "Free expired values in the background."),
+    Bool("lazyfree-lazy-server-del", "no", kMutable, "Free overwritten values in the background."),
+    Bool("lazyfree-lazy-user-del", "no", kMutable,
+         "Let DEL free in the background, as UNLINK does."),
+    Bool("lazyfree-lazy-user-flush", "no", kMutable,
+         "Let FLUSHDB and FLUSHALL free in the background unless SYNC is given."),
+    Bytes("block-cache-bytes", "16mb", 64 * kKiB, kNoLimit, kOwn,
+          "Memory of the backend for blocks that were read."),
+    Bytes("write-buffer-bytes", "64mb", 64 * kKiB, kNoLimit, kOwn,
+          "Memory of the backend for writes not yet in a table."),
+    Int("max-open-files", "256", 16, 1048576, kOwn, "Files that each backend keeps open."),
+    Int("background-threads", "2", 1, 64, kOwn,
+        "Threads of each backend for flushing and compaction."),
+};
+
+}  // namespace kiwi::config

@@ -1,0 +1,82 @@
+// The sections about clients and operation.
+#pragma once
+
+#include "config/option.h"
+
+namespace kiwi::config {
+
+inline constexpr OptionRow kNetworkOptions[] = {
+    // [network]
+    Of(OptionType::kWords, "bind", "127.0.0.1 -::1", 0,
+       "Addresses to listen on. A leading - means: go on if it is missing. * is every "
+       "address."),
+    Int("port", "6379", 0, 65535, 0, "TCP port for clients; 0: no TCP."),
+    Text("unixsocket", "", 0, "Path of a unix socket to listen on; empty: none."),
+    {.name = "unixsocketperm",
+     .type = OptionType::kOctal,
+     .fallback = "0",
+     .flags = 0,
+     .min = 0,
+     .max = 0777,
+     .doc = "Mode of the unix socket, octal; 0: as umask says."},
+    Int("tcp-backlog", "511", 0, kIntMax, 0,
+        "Connections that may wait to be accepted; the kernel's somaxconn caps it."),
+    Int("tcp-keepalive", "300", 0, kIntMax, kMutable,
+        "Seconds between TCP keepalive probes; 0: none."),
+    Int("timeout", "0", 0, kIntMax, kMutable,
+        "Seconds after which an idle client is closed; 0: never."),
+    Int("maxclients", "10000", 1, kIntMax, kMutable,
+        "Clients connected at once; one more is told so and closed."),
+    Bool("protected-mode", "yes", kMutable,
+         "Without a password, serve only clients of this machine."),
+    Text("requirepass", "", kMutable,
+         "Password that clients must give with AUTH or HELLO; empty: none."),
+    Bytes("proto-max-bulk-len", "512mb", kMiB, kNoLimit, kMutable,
+          "Longest single argument of a command."),
+    Bytes("client-query-buffer-limit", "1gb", kMiB, kNoLimit, kMutable,
+          "A client whose unfinished request is larger than this is closed."),
+    Of(OptionType::kOutputLimits, "client-output-buffer-limit",
+       "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", kMutable,
+       "Per class (normal, replica, pubsub): hard limit, soft limit, seconds over the soft "
+       "limit, after which a client is closed; 0: none."),
+    Bytes("reply-backlog-bytes", "1mb", 1024, kNoLimit, kOwn | kMutable,
+          "A connection with more unsent replies than this is neither read nor executed "
+          "further."),
+    Bytes("read-chunk-bytes", "64kb", 4096, 64 * kMiB, kOwn,
+          "What one read of a socket may bring."),
+};
+
+inline constexpr OptionRow kLogOptions[] = {
+    // [log]
+    Enum("loglevel", "notice", "trace|debug|verbose|notice|warning|error", kMutable,
+         "Lines less important than this are not written."),
+    Text("logfile", "", 0, "File that the log is appended to; empty: standard error."),
+    Int("slowlog-log-slower-than", "10000", -1, kNoLimit, kMutable,
+        "Commands that execute longer than this, in microseconds, enter the slow log; 0: all; "
+        "-1: none."),
+    Int("slowlog-max-len", "128", 0, kNoLimit, kMutable, "Entries that the slow log keeps."),
+    Int("latency-monitor-threshold", "0", 0, kNoLimit, kMutable,
+        "Milliseconds from which an event enters the latency monitor; 0: off."),
+};
+
+inline constexpr OptionRow kMetricsOptions[] = {
+    // [metrics]
+    Bool("latency-tracking", "yes", kMutable, "Keep a latency histogram of every command."),
+    Of(OptionType::kPercentiles, "latency-tracking-info-percentiles", "50 99 99.9", kMutable,
+       "Percentiles that INFO latencystats shows."),
+    Bool("enabled", "no", kOwn, "Serve Prometheus metrics and /health over HTTP."),
+    Text("bind", "127.0.0.1", kOwn, "Address of the metrics endpoint."),
+    Int("port", "9121", 1, 65535, kOwn, "Port of the metrics endpoint."),
+    Int("interval-ms", "1000", 100, 60000, kOwn,
+        "Milliseconds between two samples of the history."),
+    Int("retention-seconds", "3600", 1, 86400, kOwn, "Seconds that the history reaches back."),
+};
+
+inline constexpr OptionRow kFaultOptions[] = {
+    // [fault]
+    Bool("enabled", "no", kOwn, "Accept FAULT commands. Never in production."),
+    Bool("file-layer", "no", kOwn,
+         "Put the fault-injecting file layer under the storage backends; needs fault.enabled."),
+};
+
+}  // namespace kiwi::config
