@@ -192,7 +192,9 @@ TEST(Move, PeersThatLeaveMidwayAreClosedOnce) {
         EXPECT_EQ(client.Receive(5), "hello");
       }
     }  // the client is gone
-    // The last ones may be closed by the loops' end.
+    // The last ones may be closed by the loops' end; a loop outlives those that may move to it.
+    a.Stop();
+    b.Stop();
   }
   for (auto& handler : handlers) EXPECT_EQ(handler.closed, 1);
 }
