@@ -70,7 +70,9 @@ class Client:
 
 # --- what the commands are made of ---
 
-KEYS = [b"k%d" % i for i in range(8)] + [b"{t}a", b"{t}b", b"", b"key\r\nwith\x00bytes"]
+STRING_KEYS = [b"k0", b"k1", b"k2", b"{t}a"]  # mostly, so that not everything is a wrong type
+HASH_KEYS = [b"k4", b"k5", b"", b"{t}b"]
+KEYS = STRING_KEYS + HASH_KEYS + [b"k3", b"k6", b"k7", b"key\r\nwith\x00bytes"]
 FIELDS = [b"f%d" % i for i in range(12)] + [b"", b"1", b"-7", b"long field " * 8]
 NUMBERS = [b"0", b"1", b"-1", b"2", b"3", b"5", b"10", b"100", b"-100", b"7", b"-3"]
 ODD_NUMBERS = [b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808", b"1.5",
@@ -80,8 +82,23 @@ FLOATS = [b"0", b"1.5", b"-2.25", b"3.0e3", b"0.1", b"1e10", b"-0", b"5", b"100"
           b"3.14159", b"1234567890.5"]
 ODD_FLOATS = [b"inf", b"-inf", b"nan", b"x", b"", b" 1", b"1 ", b"1e400", b"1e5000", b"0x1p3",
               b"1e-400", b"+1.5", b"infinity", b"1e17", b"123456789012345678901234567890"]
+PAYLOADS = [bytes.fromhex(text) for text in (  # of DUMP: "hello", -12345, two small hashes, a bad one
+    "000568656c6c6f0a006372df766534200a", "00c1c7cf0a0067eda236b4db26d0",
+    "04010161c30940410179" "79e034000179790a0033a0305944b8db8b",
+    "0401016101620a0070cd45b7bce5883a", "04000a00933196c0279295bf")]
 PATTERNS = [b"*", b"k*", b"k[1-3]", b"k?", b"*t*", b"k[^1]", b"\\k1", b"k1", b"", b"[", b"f*",
             b"*1", b"f[0-4]", b"{t}*"]  # not "**": Redis lets it match everything but ""
+
+
+def without_short_lives(args):
+    """A key that lives for less than the run decides replies by the clock: no such times."""
+    name = args[0].lower()
+    for i in range(2, len(args)):
+        is_time = i == 2 and name in (b"setex", b"psetex", b"expire", b"pexpire", b"restore") or \
+            name in (b"set", b"getex") and args[i - 1].lower() in (b"ex", b"px")
+        if is_time and args[i].isdigit() and int(args[i]) < 1000000:
+            args[i] = b"0"
+    return args
 
 
 class Generator:
@@ -95,8 +112,8 @@ class Generator:
     def chance(self, p):
         return self.random.random() < p
 
-    def key(self):
-        return self.random.choice(KEYS)
+    def key(self, favourites=KEYS):
+        return self.random.choice(favourites if self.chance(0.9) else KEYS)
 
     def field(self):
         return self.random.choice(FIELDS)
@@ -157,7 +174,7 @@ class Generator:
         return [x for _ in range(self.random.randrange(1, most + 1)) for x in (first(), second())]
 
     def strings(self):
-        k, v, n = self.key, self.value, self.integer
+        k, v, n = lambda: self.key(STRING_KEYS), self.value, self.integer
         return self.one(
             lambda: [b"SET", k(), v()],
             lambda: [b"SET", k(), v()] + self.set_options(),
@@ -186,7 +203,7 @@ class Generator:
         )()
 
     def hashes(self):
-        k, f, v, n = self.key, self.field, self.value, self.integer
+        k, f, v, n = lambda: self.key(HASH_KEYS), self.field, self.value, self.integer
         return self.one(
             lambda: [b"HSET", k()] + self.pairs(f, v, 4),
             lambda: [b"HSET", k()] + self.pairs(f, v, 4),
@@ -243,7 +260,10 @@ class Generator:
             lambda: [b"OBJECT", self.one(b"ENCODING", b"FREQ", b"REFCOUNT", b"IDLETIME", b"FOO"),
                      k()],
             lambda: [b"DUMP", k()],
-            lambda: [b"RESTORE", k(), self.one(b"0", b"100000", n()), self.value()],
+            lambda: [b"RESTORE", k(), self.one(b"0", b"0", b"10000000", b"-1", b"x"),
+                     self.value() if self.chance(0.1) else self.random.choice(PAYLOADS)] +
+            self.one([], [b"REPLACE"], [b"REPLACE"], [b"REPLACE", b"ABSTTL"], [b"IDLETIME", n()],
+                     [b"REPLACE", b"FREQ", n()]),
         )()
 
     def malformed(self, args):
@@ -267,7 +287,7 @@ class Generator:
     def command(self):
         args = self.one(self.strings, self.strings, self.hashes, self.hashes, self.generic)()
         if self.chance(0.07):
-            args = self.malformed(args)
+            args = without_short_lives(self.malformed(args))
         if self.chance(0.2):
             args[0] = self.one(args[0].lower(), args[0].capitalize())
         # What would fill the machine's memory, or end the test.
@@ -302,8 +322,9 @@ def same(args, kiwi, redis):
     if name == b"hgetall":
         return flat_pairs(kiwi) == flat_pairs(redis)
     if name in (b"scan", b"hscan"):
-        # The first step of a walk; whole walks are compared at the end.
-        if kiwi[0] != b"0" or redis[0] != b"0":
+        # One step: comparable when it is a whole walk. (Longer ones are compared with the contents.)
+        cursor = args[2 if name == b"hscan" else 1]
+        if cursor.strip(b"-+0") or kiwi[0] != b"0" or redis[0] != b"0":
             return True
         return (flat_pairs if name == b"hscan" else sorted)(kiwi[1]) == \
             (flat_pairs if name == b"hscan" else sorted)(redis[1])
@@ -360,6 +381,27 @@ def contents(client):
     return everything
 
 
+def fields(reply):
+    """A map reply, or the flat array that RESP2 makes of it, as a dict."""
+    pairs = reply["map"] if isinstance(reply, dict) else zip(reply[::2], reply[1::2])
+    return {key: value for key, value in pairs}
+
+
+def command_info(reply):
+    """What of a COMMAND INFO entry must agree: {name: (…)}, the subcommands' too."""
+    if reply is None:
+        return {}
+    name, arity, flags, first, last, step, categories, tips, specs, subcommands = reply
+    keys = []
+    for spec in map(fields, specs):
+        parts = [fields(spec[part]) for part in (b"begin_search", b"find_keys")]
+        keys.append((sorted(spec[b"flags"]), [(p[b"type"], fields(p[b"spec"])) for p in parts]))
+    info = {name: (arity, sorted(flags), first, last, step, sorted(categories), sorted(tips), keys)}
+    for sub in subcommands:
+        info.update(command_info(sub))
+    return info
+
+
 class Comparison:
     def __init__(self, options):
         self.options = options
@@ -367,6 +409,7 @@ class Comparison:
         self.redis = Client(options.redis_port, options.resp)
         self.history = []
         self.differences = 0
+        self.replies = {}  # how many of each kind redis-server gave, by command
 
     def both(self, *args):
         self.kiwi.call(*args)
@@ -377,13 +420,14 @@ class Comparison:
         self.both("SELECT", 0)
         self.history = []
 
-    def report(self, what, kiwi, redis):
+    def report(self, what, kiwi, redis, about=None):
         self.differences += 1
         print("DIFFERENCE %d: %s\n  kiwi:  %s\n  redis: %s" %
               (self.differences, what, shorten(kiwi), shorten(redis)))
         if self.options.trace == self.differences:
-            for args in self.history[-400:]:
-                print("   ", shorten(args))
+            for args in self.history:
+                if about is None or about in args or args[0].lower() in (b"select", b"move"):
+                    print("   ", shorten(args))
 
     def run_batch(self, commands):
         """True when all replies agreed."""
@@ -393,10 +437,23 @@ class Comparison:
         for args in commands:
             kiwi, redis = self.kiwi.read(), self.redis.read()
             self.history.append(args)
+            self.count(args, redis)
             if agreed and not same(args, kiwi, redis):
-                self.report(shorten(args), kiwi, redis)
+                self.report(shorten(args), kiwi, redis, args[1] if len(args) > 1 else None)
                 agreed = False  # what follows in the batch may only follow from it
         return agreed
+
+    def count(self, args, reply):
+        name = args[0].lower()
+        kind = "error" if isinstance(reply, Error) else "null" if reply in (None, [], 0) else "ok"
+        self.replies.setdefault(name, {"ok": 0, "null": 0, "error": 0})[kind] += 1
+
+    def print_counts(self):
+        """Whether the generator reaches what it is meant to reach."""
+        for name, kinds in sorted(self.replies.items()):
+            if sum(kinds.values()) > 20:
+                print("%-14s %s" % (name.decode("latin1"),
+                                    "  ".join("%s %d" % item for item in kinds.items())))
 
     def compare_contents(self):
         kiwi, redis = contents(self.kiwi), contents(self.redis)
@@ -423,6 +480,17 @@ class Comparison:
                     if a != b and (kind == "+string" or flat_pairs(a) != flat_pairs(b)):
                         self.report("value of the restored %r" % key, a, b)
             self.both("DEL", "dumped")
+
+    def compare_command_info(self):
+        """Every command that both know is described alike."""
+        names = self.kiwi.call("COMMAND", "LIST")
+        for name in sorted(names):
+            kiwi, redis = (command_info(client.call("COMMAND", "INFO", name)[0])
+                           for client in (self.kiwi, self.redis))
+            for full_name in sorted(set(kiwi) & set(redis)):
+                if kiwi[full_name] != redis[full_name]:
+                    self.report("COMMAND INFO of %s" % full_name.decode(), kiwi[full_name],
+                                redis[full_name])
 
     def expire_soon(self, generator):
         """Keys with short lives: both servers must have dropped them when their time is over."""
@@ -454,10 +522,14 @@ def main():
     parser.add_argument("--resp", type=int, choices=(2, 3), default=2)
     parser.add_argument("--max-differences", type=int, default=20)
     parser.add_argument("--trace", type=int, default=0)
+    parser.add_argument("--no-command-info", action="store_true")
+    parser.add_argument("--counts", action="store_true", help="print what kinds of replies came")
     options = parser.parse_args()
 
     comparison = Comparison(options)
     generator = Generator(options.seed)
+    if not options.no_command_info:
+        comparison.compare_command_info()
     comparison.reset()
     sent = 0
     batches = 0
@@ -473,6 +545,8 @@ def main():
             comparison.exchange_dumps()
             comparison.reset()
     comparison.compare_contents()
+    if options.counts:
+        comparison.print_counts()
     print("%d commands, seed %d, RESP%d: %d differences" %
           (sent, options.seed, options.resp, comparison.differences))
     if comparison.differences:
