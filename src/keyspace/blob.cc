@@ -70,13 +70,17 @@ std::unique_ptr<PieceImage> Blob::Freeze(size_t piece) const {
   return std::make_unique<BytesImage>(bytes().substr(piece * kPieceBytes, kPieceBytes));
 }
 
+void Blob::Restore(size_t size) {
+  capacity_ = AllocationSize(size);
+  data_ = static_cast<char*>(Allocate(size));
+  size_ = size;
+  more_.resize(piece_count() - 1);
+}
+
 Body* Blob::Clone(const BodyIdentity& identity) const {
   auto* clone = new Blob(identity);
-  clone->capacity_ = AllocationSize(size_);
-  clone->data_ = static_cast<char*>(Allocate(size_));
-  clone->size_ = size_;
+  clone->Restore(size_);
   std::memcpy(clone->data_, data_, size_);
-  clone->more_.resize(clone->piece_count() - 1);
   clone->Renew(identity);
   return clone;
 }

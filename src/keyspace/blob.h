@@ -24,6 +24,8 @@ class Blob final : public Body {
   // Tells the observer that [offset, offset + size), as far as it exists, is about to change.
   void WillChange(size_t offset, size_t size, PieceObserver& observer);
   char* mutable_data() { return data_; }
+  // Loading: sets the size of an empty blob, all of whose pieces follow.
+  void Restore(size_t size);
 
   size_t memory_bytes() const override;
   size_t piece_count() const override { return size_ == 0 ? 1 : (size_ - 1) / kPieceBytes + 1; }

@@ -17,7 +17,8 @@ namespace kiwi::keyspace {
 // shared lock, which never run at the same time.
 struct Mark {
   uint32_t changed = 0;
-  uint32_t stored = 0;  // the generation in its newest row's key; 0: no row
+  uint32_t stored : 31 = 0;          // the generation in its newest row's key; 0: no row
+  uint32_t stored_in_parts : 1 = 0;  // that row is cut into several
 };
 
 // A piece as it was at one moment, safe to read without any lock.

@@ -20,10 +20,18 @@ struct CheckpointMeta {
   std::string host;  // opaque to the keyspace: the host's term, membership and the like
 };
 
+struct CheckpointOptions {
+  size_t batch_bytes = 1 << 20;  // rows are written in unsynced batches of about so much
+  // What changes while a run is going on is kept in memory, as it was, until the run writes it; the
+  // applier that finds this much waiting writes it out itself.
+  size_t queue_bytes_max = 64 << 20;
+};
+
 class Checkpointer {
  public:
   // Both outlive it.
-  Checkpointer(Keyspace* keyspace, storage::Backend* backend);
+  Checkpointer(Keyspace* keyspace, storage::Backend* backend,
+               const CheckpointOptions& options = {});
   ~Checkpointer();
 
   // Once, before anything else, into an empty keyspace: loads the last complete checkpoint (a meta
@@ -34,7 +42,8 @@ class Checkpointer {
   // Freezes what has changed since the last checkpoint. All shards held exclusively by the caller;
   // takes microseconds a shard. One checkpoint at a time.
   void Begin(CheckpointMeta meta);
-  // Writes what Begin froze; takes shard locks (shared) by itself, in chunks; durable at return.
+  // Writes what Begin froze; takes shard locks (shared) by itself, some tens of microseconds at a
+  // time; durable at return.
   // On an error (disk full) the previous checkpoint stays valid, and what was frozen counts as
   // changed again, so that the next checkpoint writes it.
   Status Run();

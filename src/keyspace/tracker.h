@@ -39,7 +39,7 @@ struct VoidRows {
   uint32_t db = 0;
   uint64_t body = 0;
   uint32_t piece = kAllPieces;
-  uint32_t generation = 0;
+  uint32_t generation = 0;  // of the piece's row
 };
 
 class ChangeTracker final : public PieceObserver {
