@@ -172,14 +172,15 @@ std::vector<std::pair<std::string, std::string>> Config::Match(
 
 std::optional<SetError> Config::ParseAll(NameValues pairs, std::vector<size_t>* touched,
                                          std::vector<Value>* values) const {
-  for (const auto& [name, text] : pairs) {
+  for (const auto& pair : pairs) {
+    const std::string_view name = pair.first;
     const auto option = FindOption(name);
     if (!option) return SetError{.unknown = true, .name = std::string(name), .reason = {}};
     const auto fail = [&](std::string_view reason) {
       return SetError{.name = std::string(name), .reason = std::string(reason)};
     };
     const OptionRow& row = kOptions[*option];
-    auto value = ParseValueText(row, text, /*verbatim=*/true, (*values)[*option]);
+    auto value = ParseValueText(row, pair.second, /*verbatim=*/true, (*values)[*option]);
     const bool fixed = !row.Has(kMutable);
     if (fixed && (!value.ok() || value->text != (*values)[*option].text)) {
       return fail("can't set immutable config");
