@@ -250,6 +250,9 @@ void ConnectionImpl::FinishClose() {
   const std::unique_ptr<ConnectionImpl> self(this);
   if (poller_ != nullptr) LeaveList();
   loop_->connection_count.fetch_sub(1, std::memory_order_relaxed);
+  if (move_target_ != nullptr) {  // closed before it could leave
+    move_target_->connection_count.fetch_sub(1, std::memory_order_relaxed);
+  }
   if (close_after_flush_) {
     // Closing with unread input would reset the connection and could take the last reply with it.
     ::shutdown(fd_, SHUT_WR);
@@ -267,6 +270,8 @@ void ConnectionImpl::MoveTo(Loop& loop, std::function<void(Connection&)> done) {
   if (state_ != State::kOpen) return;  // OnClosed is on its way instead
   state_ = State::kMoving;
   move_target_ = &loop.impl();
+  // From here on the target counts it, so that a pool does not take the target for empty.
+  move_target_->connection_count.fetch_add(1, std::memory_order_relaxed);
   move_done_ = std::move(done);
   loop_->leaving.push_back(this);
 }
@@ -274,13 +279,13 @@ void ConnectionImpl::MoveTo(Loop& loop, std::function<void(Connection&)> done) {
 void ConnectionImpl::Depart() {
   Loop::Impl* source = loop_;
   LeaveList();
-  source->connection_count.fetch_sub(1, std::memory_order_relaxed);
-  move_target_->connection_count.fetch_add(1, std::memory_order_relaxed);
-  loop_ = move_target_;
-  if (loop_->loop->Post(this)) return;  // it may already be gone from here
+  loop_ = std::exchange(move_target_, nullptr);
+  if (loop_->loop->Post(this)) {  // it may already be gone from here
+    source->connection_count.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
   loop_->connection_count.fetch_sub(1, std::memory_order_relaxed);
   loop_ = source;
-  source->connection_count.fetch_add(1, std::memory_order_relaxed);
   state_ = State::kClosing;
   close_reason_ = Status(StatusCode::kAborted, "moved to a loop that has stopped");
   FinishClose();

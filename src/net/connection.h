@@ -36,9 +36,9 @@ class Connection {
     virtual void OnEndOfInput(Connection& connection) {
       connection.Close(Status(StatusCode::kNetwork, "closed by the peer"));
     }
-    // The loop pool wants the connection on another loop. The handler calls MoveTo when nothing of
-    // the connection is under way elsewhere, now or a little later, or ignores it (it is asked
-    // again).
+    // The loop pool wants the connection on another loop, which is sure to be there during this
+    // call. A handler that has work under way elsewhere calls LoopPool::MoveAway when that is done,
+    // or waits to be asked again.
     virtual void OnMoveWanted(Connection& connection, Loop& target) {
       connection.MoveTo(target, nullptr);
     }
@@ -50,6 +50,7 @@ class Connection {
   virtual ~Connection() = default;
 
   virtual void SetHandler(Handler* handler) = 0;
+  virtual Handler* handler() = 0;
   virtual Loop& loop() = 0;
   virtual InputBuffer& input() = 0;
   // The next read asks for at least this much room (a large value is on its way): bytes still

@@ -18,6 +18,7 @@ class ConnectionImpl final : public Connection, private LoopTask {
   ~ConnectionImpl() override;
 
   void SetHandler(Handler* handler) override { handler_ = handler; }
+  Handler* handler() override { return handler_; }
   Loop& loop() override { return *loop_->loop; }
   InputBuffer& input() override { return input_; }
   void SetReadHint(size_t bytes) override { read_hint_ = bytes; }

@@ -56,7 +56,7 @@ struct Listener::Impl {
   std::vector<std::string> addresses;
   std::vector<Source> sources;
   bool polling = false;
-  bool starved = false;  // out of descriptors since the last accept
+  bool starved = false;         // out of descriptors since the last accept
   uv_timer_t* retry = nullptr;  // owned by libuv from its start to its close callback
 
   Mutex mu;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -107,6 +108,7 @@ void Loop::Impl::EndIteration() {
   const bool work_left = hook && hook();
   for (int round = 1; round < kTaskRounds && !tasks.empty(); ++round) RunTasks();
   FlushOutput();
+  for (const auto& fn : std::exchange(after_output, {})) fn();
   Leave();
   if (stop_requested.load(std::memory_order_acquire)) {
     uv_stop(&uv);
@@ -127,7 +129,7 @@ void Loop::Impl::EndIteration() {
 }
 
 bool Loop::Impl::DecideToBlock(bool work_left) {
-  if (work_left || !dirty.empty() || !leaving.empty()) return false;
+  if (work_left || !dirty.empty() || !leaving.empty() || !after_output.empty()) return false;
   sleeping.store(true, std::memory_order_seq_cst);
   // Whoever posts from here on sees that the loop sleeps; who posted before is seen here.
   if (!tasks.empty() || wake_requested.load(std::memory_order_seq_cst)) {
@@ -200,6 +202,7 @@ void Loop::Impl::Shutdown() {
   do {
     RunTasks();
     FlushOutput();
+    for (const auto& fn : std::exchange(after_output, {})) fn();
     for (ConnectionImpl* connection : connections) {
       connection->Close(Status(StatusCode::kAborted, "the server is stopping"));
     }
@@ -311,6 +314,8 @@ void Loop::AddTimer(int64_t period_ms, std::function<void()> fn) {
       &timer.handle, [](uv_timer_t* h) { static_cast<Impl::Timer*>(h->data)->fn(); }, period,
       period);
 }
+
+void Loop::AfterOutput(std::function<void()> fn) { impl_->after_output.push_back(std::move(fn)); }
 
 void Loop::ForEachConnection(const std::function<void(Connection&)>& fn) {
   // Connections leave at the end of the iteration and come in tasks: the list stands still here.

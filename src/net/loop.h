@@ -81,7 +81,7 @@ class Loop {
   void Wake();                                        // an iteration, soon
   bool InLoopThread() const;
   bool running() const;             // between Start and the end of Stop
-  size_t connection_count() const;  // those on their way here by MoveTo included
+  size_t connection_count() const;  // those that MoveTo has promised it included
   // Smoothed time an iteration spends outside poll, microseconds.
   int64_t iteration_us() const;
   LoopStats stats() const;
@@ -90,6 +90,8 @@ class Loop {
   // --- the loop's thread, or before Start ---
   // fn every period_ms until the loop stops.
   void AddTimer(int64_t period_ms, std::function<void()> fn);
+  // Once, after the hook has run and this iteration's output is written: when least is under way.
+  void AfterOutput(std::function<void()> fn);
   // Each open connection; fn may close or move them.
   void ForEachConnection(const std::function<void(Connection&)>& fn);
 

@@ -91,7 +91,8 @@ struct Loop::Impl {
   std::vector<ConnectionImpl*> connections;
   std::vector<ConnectionImpl*> dirty;    // have output that no flush has seen
   std::vector<ConnectionImpl*> leaving;  // close or move at the end of the iteration
-  size_t lingering = 0;                  // close after their backlog is written
+  std::vector<std::function<void()>> after_output;
+  size_t lingering = 0;  // close after their backlog is written
   struct Timer {
     uv_timer_t handle;
     std::function<void()> fn;
