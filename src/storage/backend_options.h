@@ -20,7 +20,7 @@ struct BackendOptions {
   Profile profile = Profile::kState;
 
   // Upper bound of the memory that unflushed writes take. A log stays cheap while it retains less
-  // than half of this: its entries are then deleted before they are ever written to a table.
+  // than a third of this: most of its entries are then deleted before they are written to a table.
   size_t write_buffer_bytes = size_t{64} << 20;
   size_t block_cache_bytes = size_t{16} << 20;
   int max_open_files = 256;

@@ -10,20 +10,19 @@
 #include <atomic>
 #include <cstdarg>
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/check.h"
 #include "base/mutex.h"
 #include "storage/bounded_iterator.h"
-#include "storage/directory_lock.h"
+#include "storage/disk_files.h"
+#include "storage/engine.h"
 #include "storage/engine_text.h"
-#include "storage/failure_latch.h"
 #include "storage/leveldb_env.h"
 #include "storage/leveldb_manifest.h"
-#include "storage/recovery_check.h"
+#include "storage/managed_backend.h"
+#include "storage/wal_order.h"
 
 namespace kiwi::storage {
 namespace {
@@ -116,18 +115,6 @@ class LevelBatch final : public WriteBatch {
   std::string joined_;
 };
 
-// Counts what must be gone before the database can be closed and opened again.
-class View {
- public:
-  explicit View(std::atomic<int>* views) : views_(views) { views_->fetch_add(1); }
-  ~View() { views_->fetch_sub(1); }
-  View(const View&) = delete;
-  View& operator=(const View&) = delete;
-
- private:
-  std::atomic<int>* views_;
-};
-
 class LevelSnapshot final : public Snapshot {
  public:
   LevelSnapshot(leveldb::DB* db, std::atomic<int>* views)
@@ -161,200 +148,144 @@ class LevelCursor {
   std::unique_ptr<leveldb::Iterator> it_;
 };
 
-// An iterator of a database that is closed after a failed Resume().
-class ClosedCursor {
- public:
-  explicit ClosedCursor(Status status) : status_(std::move(status)) {}
-  bool Valid() const { return false; }
-  void SeekToFirst() {}
-  void SeekToLast() {}
-  void Seek(std::string_view) {}
-  void Next() {}
-  void Prev() {}
-  std::string_view key() const { return {}; }
-  std::string_view value() const { return {}; }
-  Status status() const { return status_; }
+leveldb::ReadOptions NativeRead(const ReadOptions& options) {
+  leveldb::ReadOptions native;
+  native.verify_checksums = true;
+  if (options.snapshot != nullptr) {
+    native.snapshot = static_cast<const LevelSnapshot*>(options.snapshot)->native();
+  }
+  return native;
+}
 
- private:
-  Status status_;
+// What a database stands on; outlives it.
+struct Resources {
+  NullLogger logger;
+  std::unique_ptr<leveldb::Env> env;
+  std::unique_ptr<leveldb::Cache> cache;
 };
 
-class LevelBackend final : public Backend {
+class LevelEngine final : public Engine {
  public:
-  explicit LevelBackend(const BackendOptions& options)
-      : options_(options), cache_(leveldb::NewLRUCache(options.block_cache_bytes)) {}
-  ~LevelBackend() override {
-    KIWI_CHECK(views_ == 0, "a backend outlives its snapshots and iterators");
-  }
-
-  Status Open() {
-    WriterLock lock(gate_);
-    return OpenLocked();
-  }
-
-  std::unique_ptr<WriteBatch> NewBatch() const override { return std::make_unique<LevelBatch>(); }
+  LevelEngine(const BackendOptions& options, std::unique_ptr<Resources> resources,
+              std::unique_ptr<leveldb::DB> db, std::atomic<int>* views)
+      : path_(options.path),
+        layer_(options.file_layer),
+        resources_(std::move(resources)),
+        db_(std::move(db)),
+        views_(views) {}
 
   Status Write(const WriteOptions& options, WriteBatch* batch) override {
     auto* level = static_cast<LevelBatch*>(batch);
     if (!level->has_ranges()) {
-      ReaderLock lock(gate_);
-      return WriteLocked(options.sync, level->simple());
+      ReaderLock lock(ranges_mu_);
+      return WriteNative(options.sync, level->simple());
     }
-    WriterLock lock(gate_);
-    if (!failure_.ok()) return failure_.Get();
+    WriterLock lock(ranges_mu_);
     leveldb::WriteBatch expanded;
     KIWI_RETURN_IF_ERROR(level->Expand(db_.get(), &expanded));
-    return WriteLocked(options.sync, &expanded);
+    return WriteNative(options.sync, &expanded);
   }
 
   Status Sync() override {
-    ReaderLock lock(gate_);
     leveldb::WriteBatch empty;
-    return WriteLocked(true, &empty);
+    return WriteNative(true, &empty);
   }
 
   // LevelDB writes its memtable out at the start of every manual compaction; over a range without
   // keys that is all that it does. It keeps an error for the next write.
   Status Flush() override {
-    ReaderLock lock(gate_);
-    if (!failure_.ok()) return failure_.Get();
     const Slice nowhere;
     db_->CompactRange(&nowhere, &nowhere);
     leveldb::WriteBatch empty;
-    return WriteLocked(false, &empty);
+    return WriteNative(false, &empty);
   }
 
   Status Get(const ReadOptions& options, std::string_view key, std::string* value) const override {
-    ReaderLock lock(gate_);
-    if (!db_) return ClosedError();
     return FromLevel(db_->Get(NativeRead(options), S(key), value));
   }
-
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) const override {
-    ReaderLock lock(gate_);
-    if (!db_) {
-      return std::make_unique<BoundedIterator<ClosedCursor>>(ClosedCursor(ClosedError()), "", "");
-    }
     return std::make_unique<BoundedIterator<LevelCursor>>(
-        LevelCursor(db_.get(), NativeRead(options), &views_), options.lower, options.upper);
+        LevelCursor(db_.get(), NativeRead(options), views_), options.lower, options.upper);
   }
-
   std::unique_ptr<const Snapshot> GetSnapshot() const override {
-    ReaderLock lock(gate_);
-    KIWI_CHECK(db_ != nullptr, "a snapshot of a backend that failed to resume");
-    return std::make_unique<LevelSnapshot>(db_.get(), &views_);
+    return std::make_unique<LevelSnapshot>(db_.get(), views_);
   }
 
-  Stats GetStats() const override;
-
-  Status Resume() override {
-    WriterLock lock(gate_);
-    return ResumeLocked();
+  Stats GetStats() const override {
+    Stats stats;
+    std::string text;
+    if (db_->GetProperty("leveldb.approximate-memory-usage", &text)) {
+      stats.memory_bytes = std::strtoull(text.c_str(), nullptr, 10);
+    }
+    const DiskFiles files(path_, layer_);
+    const auto names = files.List();
+    if (!names.ok()) return stats;
+    for (const std::string& name : *names) {
+      const auto size = files.Size(name);
+      if (!size.ok()) continue;  // deleted meanwhile
+      stats.disk_bytes += *size;
+      if (IsWalPath(name)) stats.wal_bytes += *size;
+    }
+    return stats;
   }
-
-  std::string_view Name() const override { return "leveldb"; }
 
  private:
-  static Status ClosedError() {
-    return {StatusCode::kIo, "leveldb is closed: it could not be opened again after an error"};
-  }
-
-  leveldb::Options NativeOptions() const KIWI_REQUIRES(gate_) {
-    leveldb::Options native;
-    native.create_if_missing = true;
-    native.env = env_.get();
-    native.paranoid_checks = true;
-    native.info_log = &logger_;
-    // A second memtable may wait to be flushed.
-    native.write_buffer_size = std::max(options_.write_buffer_bytes / 2, size_t{64} << 10);
-    native.max_open_files = options_.max_open_files;
-    native.block_cache = cache_.get();
-    native.compression =
-        options_.profile == Profile::kState ? leveldb::kSnappyCompression : leveldb::kNoCompression;
-    return native;
-  }
-
-  static leveldb::ReadOptions NativeRead(const ReadOptions& options) {
-    leveldb::ReadOptions native;
-    native.verify_checksums = true;
-    if (options.snapshot != nullptr) {
-      native.snapshot = static_cast<const LevelSnapshot*>(options.snapshot)->native();
-    }
-    return native;
-  }
-
-  Status WriteLocked(bool sync, leveldb::WriteBatch* batch) KIWI_REQUIRES_SHARED(gate_) {
-    if (!failure_.ok()) return failure_.Get();
+  Status WriteNative(bool sync, leveldb::WriteBatch* batch) {
     leveldb::WriteOptions native;
     native.sync = sync;
-    const leveldb::Status s = db_->Write(native, batch);
-    return s.ok() ? Status() : failure_.Record(FromLevel(s));
+    return FromLevel(db_->Write(native, batch));
   }
 
-  Status OpenLocked() KIWI_REQUIRES(gate_) {
-    if (!lock_) {
-      KIWI_ASSIGN_OR_RETURN(lock_, DirectoryLock::Take(options_.path));
-    }
-    KIWI_ASSIGN_OR_RETURN(const RecoveryCheck check,
-                          CheckBeforeRecovery(options_.path, options_.file_layer));
-    KIWI_RETURN_IF_ERROR(CheckLevelManifest(options_.path, check));
-    env_ = NewLevelEnv(options_.file_layer ? NewLevelLayerEnv(options_.file_layer) : nullptr,
-                       options_.file_layer);
-    leveldb::DB* db = nullptr;
-    const leveldb::Status s = leveldb::DB::Open(NativeOptions(), options_.path, &db);
-    db_.reset(db);
-    if (s.ok()) return {};
-    if (s.IsIOError() && SaysLocked(s.ToString())) return LockedError(options_.path);
-    return FromLevel(s).WithContext("cannot open " + options_.path);
-  }
-
-  // LevelDB cannot leave its failed state: the database is closed and recovered from its files.
-  Status ResumeLocked() KIWI_REQUIRES(gate_) {
-    if (views_ != 0) {
-      return {StatusCode::kBusy, "cannot resume while iterators or snapshots are open"};
-    }
-    db_.reset();
-    KIWI_RETURN_IF_ERROR(failure_.Record(OpenLocked()).WithContext("cannot resume"));
-    failure_.Reset();
-    return {};
-  }
-
-  const BackendOptions options_;
-  mutable NullLogger logger_;
-  std::unique_ptr<leveldb::Cache> cache_;
-  mutable std::atomic<int> views_{0};
-  // Shared by all who use db_; exclusive to replace it, and while a range is looked up and written.
-  mutable SharedMutex gate_;
-  std::unique_ptr<DirectoryLock> lock_ KIWI_GUARDED_BY(gate_);
-  std::unique_ptr<leveldb::Env> env_ KIWI_GUARDED_BY(gate_);
-  std::unique_ptr<leveldb::DB> db_ KIWI_GUARDED_BY(gate_);
-  FailureLatch failure_;
+  const std::string path_;
+  FileLayer* const layer_;
+  std::unique_ptr<Resources> resources_;
+  std::unique_ptr<leveldb::DB> db_;
+  std::atomic<int>* views_;
+  // Exclusive from looking a range up until its keys are deleted.
+  SharedMutex ranges_mu_;
 };
 
-Stats LevelBackend::GetStats() const {
-  Stats stats;
-  ReaderLock lock(gate_);
-  if (!db_) return stats;
-  std::string text;
-  if (db_->GetProperty("leveldb.approximate-memory-usage", &text)) {
-    stats.memory_bytes = std::strtoull(text.c_str(), nullptr, 10);
-  }
-  std::error_code ignored;
-  for (const auto& file : std::filesystem::directory_iterator(options_.path, ignored)) {
-    const uint64_t bytes = file.file_size(ignored);
-    if (ignored) continue;  // deleted meanwhile
-    stats.disk_bytes += bytes;
-    if (file.path().extension() == ".log") stats.wal_bytes += bytes;
-  }
-  return stats;
+leveldb::Options NativeOptions(const BackendOptions& options, Resources* resources) {
+  leveldb::Options native;
+  native.env = resources->env.get();
+  native.info_log = &resources->logger;
+  native.block_cache = resources->cache.get();
+  native.create_if_missing = true;
+  native.paranoid_checks = true;
+  // A second memtable may wait to be flushed.
+  native.write_buffer_size = std::max(options.write_buffer_bytes / 2, size_t{64} << 10);
+  native.max_open_files = options.max_open_files;
+  native.compression =
+      options.profile == Profile::kState ? leveldb::kSnappyCompression : leveldb::kNoCompression;
+  return native;
 }
+
+Result<std::unique_ptr<Engine>> OpenEngine(const BackendOptions& options,
+                                           const RecoveryCheck& check, std::atomic<int>* views) {
+  KIWI_RETURN_IF_ERROR(CheckLevelManifest(options.path, check));
+  auto resources = std::make_unique<Resources>();
+  resources->env =
+      NewLevelEnv(options.file_layer != nullptr ? NewLevelLayerEnv(options.file_layer) : nullptr,
+                  options.file_layer);
+  resources->cache.reset(leveldb::NewLRUCache(options.block_cache_bytes));
+  leveldb::DB* native = nullptr;
+  const leveldb::Status s =
+      leveldb::DB::Open(NativeOptions(options, resources.get()), options.path, &native);
+  std::unique_ptr<leveldb::DB> db(native);
+  if (!s.ok()) {
+    if (s.IsIOError() && SaysLocked(s.ToString())) return LockedError(options.path);
+    return FromLevel(s).WithContext("cannot open " + options.path);
+  }
+  return std::unique_ptr<Engine>(
+      std::make_unique<LevelEngine>(options, std::move(resources), std::move(db), views));
+}
+
+std::unique_ptr<WriteBatch> NewBatch() { return std::make_unique<LevelBatch>(); }
 
 }  // namespace
 
 Result<std::unique_ptr<Backend>> OpenLevelDb(const BackendOptions& options) {
-  auto backend = std::make_unique<LevelBackend>(options);
-  KIWI_RETURN_IF_ERROR(backend->Open());
-  return std::unique_ptr<Backend>(std::move(backend));
+  return ManagedBackend::Open({"leveldb", OpenEngine, NewBatch}, options);
 }
 
 }  // namespace kiwi::storage

@@ -9,15 +9,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <utility>
 
 #include "base/log.h"
-#include "storage/directory_lock.h"
+#include "storage/engine.h"
 #include "storage/engine_text.h"
-#include "storage/failure_latch.h"
-#include "storage/recovery_check.h"
+#include "storage/managed_backend.h"
 #include "storage/rocksdb_files.h"
 
 namespace kiwi::storage {
@@ -38,16 +38,24 @@ Status FromRocks(const rocksdb::Status& s) {
   return {StatusCode::kIo, text};
 }
 
-// RocksDB's warnings go to our log: no LOG files that grow in the data directory.
+// RocksDB's lines go to our log: no LOG files that grow in the data directory. What it calls a
+// warning is mostly routine (a memtable is full); its errors come back as statuses, too.
 class LogForwarder final : public rocksdb::Logger {
  public:
   LogForwarder() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
   using rocksdb::Logger::Logv;
-  void Logv(const char* format, va_list args) override {
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list args) override {
+    if (level < GetInfoLogLevel()) return;
     std::array<char, 512> line{};
     std::vsnprintf(line.data(), line.size(), format, args);
-    KIWI_LOG(kWarn, "rocksdb {}", line.data());
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    if (level >= rocksdb::InfoLogLevel::ERROR_LEVEL) {
+      KIWI_LOG(kWarn, "rocksdb {}", line.data());
+    } else {
+      KIWI_LOG(kDebug, "rocksdb {}", line.data());
+    }
   }
+  void Logv(const char*, va_list) override {}
 };
 
 class RocksBatch final : public WriteBatch {
@@ -94,21 +102,35 @@ class RocksBatch final : public WriteBatch {
 
 class RocksSnapshot final : public Snapshot {
  public:
-  explicit RocksSnapshot(rocksdb::DB* db) : db_(db), native_(db->GetSnapshot()) {}
+  RocksSnapshot(rocksdb::DB* db, std::atomic<int>* views)
+      : view_(views), db_(db), native_(db->GetSnapshot()) {}
   ~RocksSnapshot() override { db_->ReleaseSnapshot(native_); }
-  RocksSnapshot(const RocksSnapshot&) = delete;
-  RocksSnapshot& operator=(const RocksSnapshot&) = delete;
   const rocksdb::Snapshot* native() const { return native_; }
 
  private:
+  View view_;
   rocksdb::DB* db_;
   const rocksdb::Snapshot* native_;
 };
 
+rocksdb::ReadOptions NativeRead(const ReadOptions& options) {
+  rocksdb::ReadOptions native;
+  native.verify_checksums = true;
+  if (options.snapshot != nullptr) {
+    native.snapshot = static_cast<const RocksSnapshot*>(options.snapshot)->native();
+  }
+  return native;
+}
+
 class RocksIterator final : public Iterator {
  public:
-  RocksIterator(rocksdb::DB* db, rocksdb::ReadOptions native, const ReadOptions& options)
-      : lower_(options.lower), upper_(options.upper), lower_slice_(lower_), upper_slice_(upper_) {
+  RocksIterator(rocksdb::DB* db, const ReadOptions& options, std::atomic<int>* views)
+      : view_(views),
+        lower_(options.lower),
+        upper_(options.upper),
+        lower_slice_(lower_),
+        upper_slice_(upper_) {
+    rocksdb::ReadOptions native = NativeRead(options);
     if (!lower_.empty()) native.iterate_lower_bound = &lower_slice_;
     if (!upper_.empty()) native.iterate_upper_bound = &upper_slice_;
     it_.reset(db->NewIterator(native));
@@ -124,6 +146,7 @@ class RocksIterator final : public Iterator {
   Status status() const override { return FromRocks(it_->status()); }
 
  private:
+  View view_;
   const std::string lower_;
   const std::string upper_;
   const Slice lower_slice_;
@@ -131,58 +154,33 @@ class RocksIterator final : public Iterator {
   std::unique_ptr<rocksdb::Iterator> it_;
 };
 
-rocksdb::ReadOptions NativeRead(const ReadOptions& options) {
-  rocksdb::ReadOptions native;
-  native.verify_checksums = true;
-  if (options.snapshot != nullptr) {
-    native.snapshot = static_cast<const RocksSnapshot*>(options.snapshot)->native();
-  }
-  return native;
-}
-
-// What a database stands on, and outlives it.
-struct Resources {
-  std::unique_ptr<DirectoryLock> lock;
-  std::unique_ptr<rocksdb::Env> env;
-};
-
-class RocksBackend final : public Backend {
+class RocksEngine final : public Engine {
  public:
-  RocksBackend(Resources resources, std::unique_ptr<rocksdb::DB> db)
-      : resources_(std::move(resources)), db_(std::move(db)) {}
-
-  std::unique_ptr<WriteBatch> NewBatch() const override { return std::make_unique<RocksBatch>(); }
+  RocksEngine(std::unique_ptr<rocksdb::Env> env, std::unique_ptr<rocksdb::DB> db,
+              std::atomic<int>* views)
+      : env_(std::move(env)), db_(std::move(db)), views_(views) {}
 
   Status Write(const WriteOptions& options, WriteBatch* batch) override {
-    if (!failure_.ok()) return failure_.Get();
     auto* rocks = static_cast<RocksBatch*>(batch);
-    if (!rocks->error().ok()) return FromRocks(rocks->error());
+    if (!rocks->error().ok()) {
+      return {StatusCode::kInvalidArgument, "rocksdb: " + rocks->error().ToString()};
+    }
     rocksdb::WriteOptions native;
     native.sync = options.sync;
-    const rocksdb::Status s = db_->Write(native, rocks->native());
-    return s.ok() ? Status() : failure_.Record(FromRocks(s));
+    return FromRocks(db_->Write(native, rocks->native()));
   }
 
-  Status Sync() override {
-    if (!failure_.ok()) return failure_.Get();
-    return failure_.Record(FromRocks(db_->SyncWAL()));
-  }
-
-  Status Flush() override {
-    if (!failure_.ok()) return failure_.Get();
-    return failure_.Record(FromRocks(db_->Flush(rocksdb::FlushOptions())));
-  }
+  Status Sync() override { return FromRocks(db_->SyncWAL()); }
+  Status Flush() override { return FromRocks(db_->Flush(rocksdb::FlushOptions())); }
 
   Status Get(const ReadOptions& options, std::string_view key, std::string* value) const override {
     return FromRocks(db_->Get(NativeRead(options), S(key), value));
   }
-
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) const override {
-    return std::make_unique<RocksIterator>(db_.get(), NativeRead(options), options);
+    return std::make_unique<RocksIterator>(db_.get(), options, views_);
   }
-
   std::unique_ptr<const Snapshot> GetSnapshot() const override {
-    return std::make_unique<RocksSnapshot>(db_.get());
+    return std::make_unique<RocksSnapshot>(db_.get(), views_);
   }
 
   Stats GetStats() const override {
@@ -201,18 +199,10 @@ class RocksBackend final : public Backend {
     return stats;
   }
 
-  Status Resume() override {
-    KIWI_RETURN_IF_ERROR(FromRocks(db_->Resume()).WithContext("cannot resume"));
-    failure_.Reset();
-    return {};
-  }
-
-  std::string_view Name() const override { return "rocksdb"; }
-
  private:
-  Resources resources_;
+  std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
-  FailureLatch failure_;
+  std::atomic<int>* views_;
 };
 
 rocksdb::Options NativeOptions(const BackendOptions& options, rocksdb::Env* env) {
@@ -230,9 +220,10 @@ rocksdb::Options NativeOptions(const BackendOptions& options, rocksdb::Env* env)
   // behind damage that looks like a torn tail.
   native.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
   native.track_and_verify_wals_in_manifest = true;
-  // One memtable takes writes while the other is flushed.
-  native.write_buffer_size = std::max(options.write_buffer_bytes / 2, size_t{64} << 10);
-  native.max_write_buffer_number = 2;
+  // One memtable takes writes, one is flushed, and one more keeps writes from waiting for the flush.
+  constexpr int kMemtables = 3;
+  native.write_buffer_size = std::max(options.write_buffer_bytes / kMemtables, size_t{64} << 10);
+  native.max_write_buffer_number = kMemtables;
   native.compression = rocksdb::kNoCompression;
 
   rocksdb::BlockBasedTableOptions table;
@@ -250,25 +241,31 @@ rocksdb::Options NativeOptions(const BackendOptions& options, rocksdb::Env* env)
   return native;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Backend>> OpenRocksDb(const BackendOptions& options) {
-  Resources resources;
-  KIWI_ASSIGN_OR_RETURN(resources.lock, DirectoryLock::Take(options.path));
-  KIWI_RETURN_IF_ERROR(CheckBeforeRecovery(options.path, options.file_layer).status());
+Result<std::unique_ptr<Engine>> OpenEngine(const BackendOptions& options, const RecoveryCheck&,
+                                           std::atomic<int>* views) {
   std::shared_ptr<rocksdb::FileSystem> files = options.file_layer != nullptr
                                                    ? NewRocksLayerFiles(options.file_layer)
                                                    : rocksdb::FileSystem::Default();
-  resources.env = rocksdb::NewCompositeEnv(NewRocksOrderedWals(std::move(files)));
-  rocksdb::DB* db = nullptr;
+  std::unique_ptr<rocksdb::Env> env =
+      rocksdb::NewCompositeEnv(NewRocksOrderedWals(std::move(files)));
+  rocksdb::DB* native = nullptr;
   const rocksdb::Status s =
-      rocksdb::DB::Open(NativeOptions(options, resources.env.get()), options.path, &db);
+      rocksdb::DB::Open(NativeOptions(options, env.get()), options.path, &native);
+  std::unique_ptr<rocksdb::DB> db(native);
   if (!s.ok()) {
     if (s.IsIOError() && SaysLocked(s.ToString())) return LockedError(options.path);
     return FromRocks(s).WithContext("cannot open " + options.path);
   }
-  return std::unique_ptr<Backend>(
-      std::make_unique<RocksBackend>(std::move(resources), std::unique_ptr<rocksdb::DB>(db)));
+  return std::unique_ptr<Engine>(
+      std::make_unique<RocksEngine>(std::move(env), std::move(db), views));
+}
+
+std::unique_ptr<WriteBatch> NewBatch() { return std::make_unique<RocksBatch>(); }
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> OpenRocksDb(const BackendOptions& options) {
+  return ManagedBackend::Open({"rocksdb", OpenEngine, NewBatch}, options);
 }
 
 }  // namespace kiwi::storage
