@@ -70,19 +70,21 @@ void NodeInvariants::Check(const Core& core) {
   }
 }
 
-std::string ClusterInvariants::OnLeader(NodeId node, Term term, Term term_at_committed) {
-  const auto [it, fresh] = leaders_.emplace(term, node);
-  if (it->second != node) {
-    return "election safety: nodes " + std::to_string(it->second) + " and " + std::to_string(node) +
-           " lead term " + std::to_string(term);
+std::string ClusterInvariants::OnLeader(const Core& leader) {
+  const Term term = leader.term();
+  const auto [it, fresh] = leaders_.emplace(term, leader.id());
+  if (it->second != leader.id()) {
+    return "election safety: nodes " + std::to_string(it->second) + " and " +
+           std::to_string(leader.id()) + " lead term " + std::to_string(term);
   }
-  if (fresh && !committed_.empty() && term_at_committed != 0) {
-    // Entries committed by a later term are none of this leader's business.
-    const auto& [index, committed] = *committed_.rbegin();
-    if (committed.first <= term && term_at_committed != committed.first) {
-      return "leader completeness: the leader of term " + std::to_string(term) +
-             " lacks committed entry " + std::to_string(index);
-    }
+  if (!fresh) return {};
+  // What a later term committed is none of this leader's business.
+  LogIndex index = committed_.size();
+  while (index > 0 && committed_[index - 1].known_in >= term) --index;
+  if (index == 0 || index + 1 < leader.log().FirstIndex()) return {};
+  if (leader.log().TermAt(index) != committed_[index - 1].term) {
+    return "leader completeness: node " + std::to_string(leader.id()) + ", leader of term " +
+           std::to_string(term) + ", lacks committed entry " + std::to_string(index);
   }
   return {};
 }
@@ -98,23 +100,23 @@ std::string ClusterInvariants::OnAppended(const Entry& entry, Term previous_term
   return {};
 }
 
-std::string ClusterInvariants::OnApplied(NodeId node, const Entry& entry,
+std::string ClusterInvariants::OnApplied(NodeId node, Term node_term, const Entry& entry,
                                          LogIndex previous_applied) {
   if (entry.index != previous_applied + 1) {
     return "application in order: node " + std::to_string(node) + " applies " +
            std::to_string(entry.index) + " after " + std::to_string(previous_applied);
   }
-  const auto [it, fresh] = committed_.emplace(entry.index, std::pair(entry.term, HashOf(entry)));
-  if (!fresh && it->second != std::pair(entry.term, HashOf(entry))) {
+  if (entry.index == committed_.size() + 1) {
+    committed_.push_back({entry.term, HashOf(entry), node_term});
+    return {};
+  }
+  const Committed* known =
+      entry.index <= committed_.size() ? &committed_[entry.index - 1] : nullptr;
+  if (known == nullptr || known->term != entry.term || known->hash != HashOf(entry)) {
     return "state-machine safety: node " + std::to_string(node) + " applies another entry at " +
            std::to_string(entry.index);
   }
   return {};
-}
-
-Term ClusterInvariants::CommittedTerm(LogIndex index) const {
-  const auto it = committed_.find(index);
-  return it == committed_.end() ? 0 : it->second.first;
 }
 
 }  // namespace kiwi::raft

@@ -29,17 +29,14 @@ class NodeInvariants {
 // an empty string. Node ids are never used anew.
 class ClusterInvariants {
  public:
-  // Election safety; leader completeness: `term_at_committed` is the term that the leader's log
-  // holds at CommittedIndex() (0 when that is compacted there).
-  std::string OnLeader(NodeId node, Term term, Term term_at_committed);
+  // Election safety, and leader completeness: it holds what earlier terms committed.
+  std::string OnLeader(const Core& leader);
   // Log matching: each entry is made in one place, behind one other entry.
   std::string OnAppended(const Entry& entry, Term previous_term);
   // State-machine safety: all nodes apply the same entry at an index, in order.
-  std::string OnApplied(NodeId node, const Entry& entry, LogIndex previous_applied);
+  std::string OnApplied(NodeId node, Term node_term, const Entry& entry, LogIndex previous_applied);
 
-  LogIndex CommittedIndex() const { return committed_.empty() ? 0 : committed_.rbegin()->first; }
-  // 0 when nothing is known to be committed there.
-  Term CommittedTerm(LogIndex index) const;
+  LogIndex CommittedIndex() const { return committed_.size(); }
 
  private:
   struct Known {
@@ -53,7 +50,13 @@ class ClusterInvariants {
   };
   std::map<Term, NodeId> leaders_;
   std::unordered_map<std::pair<LogIndex, Term>, Known, KeyHash> entries_;
-  std::map<LogIndex, std::pair<Term, uint64_t>> committed_;
+  // By index, from 1: the nodes apply in order, so that the first to apply one extends it.
+  struct Committed {
+    Term term = 0;
+    uint64_t hash = 0;
+    Term known_in = 0;  // the term of the node that applied it first: committed then or before
+  };
+  std::vector<Committed> committed_;
 };
 
 }  // namespace kiwi::raft

@@ -30,9 +30,8 @@ Result<ProposeResult> Core::ProposeConfChange(const ConfChange& change) {
 }
 
 Result<ConfState> Core::ApplyConfChange(const ConfChange& change) {
-  if (conf_entries_.empty() || conf_entries_.front() > handed_out_) {
-    return Status(StatusCode::kInvalidArgument, "no committed membership change is to be applied");
-  }
+  // Overtaken by a snapshot while the host was applying: contained already.
+  if (conf_entries_.empty() || conf_entries_.front() > handed_out_) return conf_;
   const LogIndex index = conf_entries_.front();
   conf_entries_.pop_front();
   if (index <= conf_.index) return conf_;  // replayed after a restart

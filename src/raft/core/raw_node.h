@@ -81,7 +81,8 @@ class Core;
 
 class RawNode {
  public:
-  // `log` outlives the node. Fails if the stored state contradicts itself (kCorruption) or the
+  // `log` outlives the node. Every node of a cluster begins with the same stored ConfState (index
+  // 0), whether it is a member of it or joins later, or with a snapshot: changes build on it. Fails if the stored state contradicts itself (kCorruption) or the
   // options are out of range (kConfig).
   static Result<std::unique_ptr<RawNode>> Create(const CoreOptions& options, const LogReader* log);
   ~RawNode();
@@ -100,7 +101,9 @@ class RawNode {
   // kInvalidArgument (the change leads nowhere, e.g. leaves no voter).
   Result<ProposeResult> ProposeConfChange(const ConfChange& change);
   // For each kConfChange entry handed out, in order, before OnApplied of its index. Returns the
-  // configuration that the committed change leads to; the host persists it with the next batch.
+  // configuration that the committed change leads to; the host persists it with the next batch. A
+  // change that is contained already (replayed after a restart, overtaken by a snapshot) changes
+  // nothing.
   Result<ConfState> ApplyConfChange(const ConfChange& change);
   // kInvalidArgument / kCorruption: the message is malformed or contradicts what is committed; it
   // was ignored.
@@ -145,6 +148,8 @@ class RawNode {
     bool learner;
   };
   std::vector<PeerProgress> Progress() const;  // empty unless leader
+  // For checkers of invariants only.
+  const Core& core() const { return *core_; }
 
  private:
   explicit RawNode(std::unique_ptr<Core> core);

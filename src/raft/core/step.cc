@@ -43,7 +43,7 @@ Status Core::Check(const Message& m) const {
     if (m.snapshot.index == 0 || m.snapshot.term == 0 || m.snapshot.term > m.term) {
       return Malformed("a snapshot of nothing");
     }
-    if (m.snapshot.conf_state.voters.empty() || m.snapshot.conf_state.index > m.snapshot.index ||
+    if (m.snapshot.conf_state.voters.empty() ||
         !CheckConfState(m.snapshot.conf_state).ok()) {
       return Malformed("a snapshot with an impossible membership");
     }
