@@ -25,6 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Decode<kiwi::raft::HardState>(value);
   Decode<kiwi::raft::SnapshotMeta>(value);
   (void)kiwi::raft::DecodeEntry(kiwi::raft::EntryKey(size).view(), value);
-  (void)kiwi::raft::DecodeEntry(value.substr(0, 9), value);
+  // Keys come from a scan of the entries' range: they begin with its prefix.
+  const std::string key = std::string(kiwi::raft::kEntriesBegin) + std::string(value.substr(0, 8));
+  (void)kiwi::raft::DecodeEntry(key, value);
   return 0;
 }
