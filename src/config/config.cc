@@ -95,8 +95,8 @@ std::string SetError::ToString() const {
 
 Config::Config() {
   MutexLock lock(mu_);
-  values_.reserve(kOptionCount);
-  for (const OptionRow& row : kOptions) values_.push_back(DefaultValue(row));
+  const auto defaults = DefaultValues();
+  values_.assign(defaults.begin(), defaults.end());
 }
 
 Result<std::unique_ptr<Config>> Config::Load(const std::string& file,

@@ -133,6 +133,7 @@ Status SyncDirectory(const std::string& path) {
 Result<std::string> RewriteText(std::string_view text, std::span<const Value> values) {
   KIWI_ASSIGN_OR_RETURN(const std::vector<IniEntry> entries, ParseIni(text));
   const std::vector<std::string> lines = Lines(text);
+  const std::span<const Value> defaults = DefaultValues();
   Edits edits;
   edits.dropped.resize(lines.size() + 1);
   std::vector<bool> present(kOptionCount);
@@ -141,7 +142,7 @@ Result<std::string> RewriteText(std::string_view text, std::span<const Value> va
     if (!option) continue;  // not ours to judge: a start refuses it
     present[*option] = true;
     const OptionRow& row = kOptions[*option];
-    const auto written = ParseValueText(row, entry.value, /*verbatim=*/false, DefaultValue(row));
+    const auto written = ParseValueText(row, entry.value, /*verbatim=*/false, defaults[*option]);
     if (written.ok() && written->text == values[*option].text) continue;
     const std::string& line = lines[static_cast<size_t>(entry.line) - 1];
     KIWI_ASSIGN_OR_RETURN(edits.replaced[entry.line],
@@ -155,7 +156,7 @@ Result<std::string> RewriteText(std::string_view text, std::span<const Value> va
   std::string_view tail_section;
   for (size_t i = 0; i < kOptionCount; ++i) {
     const OptionRow& row = kOptions[i];
-    if (present[i] || values[i].text == DefaultValue(row).text) continue;
+    if (present[i] || values[i].text == defaults[i].text) continue;
     KIWI_ASSIGN_OR_RETURN(const auto spelled, Spell(row.name, row, values[i], ""));
     const auto end = ends.find(row.section);
     if (end == ends.end() && row.section != tail_section) {

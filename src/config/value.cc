@@ -3,10 +3,12 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/numbers.h"
 #include "base/split_args.h"
+#include "config/option_table.h"
 
 namespace kiwi::config {
 namespace {
@@ -285,6 +287,15 @@ Value DefaultValue(const OptionRow& row) {
   auto value = ParseValueText(row, row.fallback, /*verbatim=*/false, {});
   KIWI_CHECK(value.ok(), "the default of a row is not allowed by the row");
   return std::move(value).value();
+}
+
+std::span<const Value> DefaultValues() {
+  static const auto* const kDefaults = [] {
+    auto values = std::make_unique<std::vector<Value>>();
+    for (const OptionRow& row : kOptions) values->push_back(DefaultValue(row));
+    return values.release();  // never destroyed: threads may read it until the very end
+  }();
+  return *kDefaults;
 }
 
 std::vector<std::string> FileWords(const OptionRow& row, const Value& value) {

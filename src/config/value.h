@@ -42,8 +42,10 @@ Result<Value> ParseValue(const OptionRow& row, std::span<const std::string> word
 // stands in a file (there quotes are undone).
 Result<Value> ParseValueText(const OptionRow& row, std::string_view text, bool verbatim,
                              const Value& current);
-// The default. Its row is checked by the unit tests.
+// The default of a row; a row whose default it does not allow ends the process (a unit test looks).
 Value DefaultValue(const OptionRow& row);
+// Of all options, by index into kOptions; made once.
+std::span<const Value> DefaultValues();
 
 // Spelled for the file, each word quoted where it must be; none for an empty value.
 std::vector<std::string> FileWords(const OptionRow& row, const Value& value);
