@@ -159,7 +159,9 @@ TEST_P(CheckpointProperty, AFailedRunIsMadeUpForByTheNext) {
     const std::string at_begin = Picture(keyspace);
     Begin(keyspace, checkpointer, workload.log_index());
     backend.writes_left =
-        workload.random().OneIn(4) ? 1 << 30 : static_cast<int>(workload.random().Below(16));
+        workload.random().OneIn(4)
+            ? 1 << 30
+            : static_cast<int>(workload.random().Below(workload.random().OneIn(2) ? 4 : 40));
     backend.before_put = [&] {
       if (workload.random().OneIn(8)) workload.Step(keyspace);
     };
