@@ -86,6 +86,9 @@ void ServerCommands::CollectInfo(uint32_t needs, InfoFigures* figures) {
   if ((needs & commands::kNeedBasics) != 0) CollectBasics(figures);
   if ((needs & commands::kNeedCommands) != 0) figures->commands = server_->stats().Commands();
   if ((needs & commands::kNeedErrors) != 0) figures->errors = server_->stats().Errors();
+  if ((needs & commands::kNeedLatencies) != 0) {
+    figures->latencies = server_->stats().LatencyPercentiles();
+  }
   if ((needs & commands::kNeedDatabases) != 0) CollectDatabases(figures);
   if ((needs & commands::kNeedRuntime) != 0) CollectRuntime(figures);
   if ((needs & commands::kNeedRaft) != 0) CollectRaft(figures);
@@ -162,8 +165,8 @@ void ServerCommands::CollectMemory(commands::MemoryFigures* memory) {
   memory->at_startup = memory_at_start_.load();
   Engine& engine = server_->engine();
   memory->dataset = engine.keyspace().memory_bytes();
-  memory->backends = engine.log_backend().GetStats().memory_bytes +
-                     engine.state_backend().GetStats().memory_bytes;
+  memory->backends =
+      engine.log_backend().GetStats().memory_bytes + engine.state_backend().GetStats().memory_bytes;
   memory->resident = ResidentBytes();
   struct sysinfo system {};
   sysinfo(&system);

@@ -1,6 +1,7 @@
 #include "server/stats.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kiwi::server {
 
@@ -15,7 +16,8 @@ uint64_t DurationHistogram::UpperNs(size_t bucket) {
 
 // --- StatsBlock ---
 
-StatsBlock::StatsBlock(int command_count) : cells_(static_cast<size_t>(command_count)) {}
+StatsBlock::StatsBlock(int command_count, const std::atomic<bool>* tracking)
+    : tracking_(tracking), cells_(static_cast<size_t>(command_count)) {}
 
 StatsBlock::Buckets* StatsBlock::MakeBuckets(Cell& cell) {
   owned_buckets_.push_back(std::make_unique<Buckets>());
@@ -42,6 +44,7 @@ void StatsBlock::RecordError(std::string_view reply) {
 struct Stats::Shared {
   explicit Shared(uint64_t id_) : id(id_) {}
   const uint64_t id;  // tells instances apart that follow each other at one address
+  std::atomic<bool> tracking{true};
   Mutex mu;
   std::vector<std::unique_ptr<StatsBlock>> blocks KIWI_GUARDED_BY(mu);
   std::vector<StatsBlock*> idle KIWI_GUARDED_BY(mu);  // of threads that have ended
@@ -103,7 +106,7 @@ StatsBlock& Stats::Local() {
   lease.Return();
   MutexLock lock(shared_->mu);
   if (shared_->idle.empty()) {
-    shared_->blocks.push_back(std::make_unique<StatsBlock>(command_count_));
+    shared_->blocks.push_back(std::make_unique<StatsBlock>(command_count_, &shared_->tracking));
     lease.block = shared_->blocks.back().get();
   } else {
     lease.block = shared_->idle.back();
@@ -204,8 +207,12 @@ std::vector<commands::CommandHistogram> Stats::Histograms() const {
   return histograms;
 }
 
-std::vector<commands::CommandPercentiles> Stats::LatencyPercentiles(
-    const std::vector<double>& percents) const {
+std::vector<commands::CommandPercentiles> Stats::LatencyPercentiles() const {
+  std::vector<double> percents;
+  {
+    MutexLock lock(mu_);
+    percents = percents_;
+  }
   const Sums sums = SumSinceReset();
   std::vector<commands::CommandPercentiles> result;
   for (size_t i = 0; i < sums.commands.size(); ++i) {
@@ -236,6 +243,13 @@ void Stats::Reset() {
   MutexLock lock(mu_);
   baseline_ = std::move(sums);
   rates_ = {};
+}
+
+void Stats::SetLatencyTracking(bool on) { shared_->tracking.store(on, std::memory_order_relaxed); }
+
+void Stats::SetLatencyPercentiles(std::vector<double> percents) {
+  MutexLock lock(mu_);
+  percents_ = std::move(percents);
 }
 
 void Stats::Sample(int64_t monotonic_ns) {

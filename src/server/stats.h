@@ -60,7 +60,8 @@ class DurationHistogram {
 // What one thread records. Its methods belong to that thread.
 class StatsBlock {
  public:
-  explicit StatsBlock(int command_count);
+  // tracking: whether durations go into histograms; outlives the block.
+  StatsBlock(int command_count, const std::atomic<bool>* tracking);
 
   void Add(Counter counter, uint64_t n = 1) { Bump(counters_[static_cast<size_t>(counter)], n); }
 
@@ -70,6 +71,7 @@ class StatsBlock {
     Cell& cell = cells_[static_cast<size_t>(command_id)];
     Bump(cell.calls, 1);
     Bump(cell.nanoseconds, ns);
+    if (!tracking_->load(std::memory_order_relaxed)) return;
     Buckets* buckets = cell.buckets.load(std::memory_order_relaxed);
     if (buckets == nullptr) [[unlikely]]
       buckets = MakeBuckets(cell);
@@ -101,6 +103,7 @@ class StatsBlock {
   Buckets* MakeBuckets(Cell& cell);
 
   alignas(64) std::array<std::atomic<uint64_t>, kCounterCount> counters_{};
+  const std::atomic<bool>* const tracking_;
   std::vector<Cell> cells_;  // by command id
   std::vector<std::unique_ptr<Buckets>> owned_buckets_;
   Mutex errors_mu_;
@@ -125,9 +128,12 @@ class Stats {
   std::vector<commands::CommandHistogram> Histograms() const;
   // Of each command with calls: the durations in microseconds below which the given percentages of
   // its calls stayed.
-  std::vector<commands::CommandPercentiles> LatencyPercentiles(
-      const std::vector<double>& percents) const;
+  // Of each command with calls, at the percentages of SetLatencyPercentiles.
+  std::vector<commands::CommandPercentiles> LatencyPercentiles() const;
   void Reset();  // CONFIG RESETSTAT
+
+  void SetLatencyTracking(bool on);                          // latency-tracking
+  void SetLatencyPercentiles(std::vector<double> percents);  // latency-tracking-info-percentiles
 
   // About ten times a second, by one thread: feeds the rates below, which are means over the last
   // sixteen samples.
@@ -149,6 +155,7 @@ class Stats {
   static constexpr size_t kRates = 3;
   static constexpr size_t kSamples = 16;
   mutable Mutex mu_;
+  std::vector<double> percents_ KIWI_GUARDED_BY(mu_) = {50, 99, 99.9};
   std::unique_ptr<Sums> baseline_ KIWI_GUARDED_BY(mu_);
   std::array<uint64_t, kRates> sampled_ KIWI_GUARDED_BY(mu_){};
   std::array<std::array<double, kSamples>, kRates> rates_ KIWI_GUARDED_BY(mu_){};
