@@ -31,6 +31,9 @@ inline constexpr OptionRow kNetworkOptions[] = {
          "Without a password, serve only clients of this machine."),
     Text("requirepass", "", kMutable,
          "Password that clients must give with AUTH or HELLO; empty: none."),
+    Enum("enable-debug-command", "no", "no|yes|local", 0,
+         "Who may use DEBUG, which can stall the server: nobody, everybody, or clients of this "
+         "machine."),
     Bytes("proto-max-bulk-len", "512mb", kMiB, kNoLimit, kMutable,
           "Longest single argument of a command."),
     Bytes("client-query-buffer-limit", "1gb", kMiB, kNoLimit, kMutable,
