@@ -93,7 +93,9 @@ TEST(StatsTest, EveryDurationLiesBelowTheUpperBoundOfItsBucket) {
   for (uint64_t ns = 1; ns < (uint64_t{1} << 29); ns = ns * 5 / 4 + 1) {
     const size_t bucket = DurationHistogram::BucketOf(ns);
     EXPECT_LT(ns, DurationHistogram::UpperNs(bucket)) << ns;
-    if (bucket > 0) EXPECT_GE(ns, DurationHistogram::UpperNs(bucket - 1)) << ns;
+    if (bucket > 0) {
+      EXPECT_GE(ns, DurationHistogram::UpperNs(bucket - 1)) << ns;
+    }
   }
 }
 
