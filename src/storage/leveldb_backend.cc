@@ -5,6 +5,7 @@
 #include <leveldb/env.h>
 #include <leveldb/options.h>
 #include <leveldb/write_batch.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,8 +20,8 @@
 #include "storage/disk_files.h"
 #include "storage/engine.h"
 #include "storage/engine_text.h"
+#include "storage/leveldb_diagnosis.h"
 #include "storage/leveldb_env.h"
-#include "storage/leveldb_manifest.h"
 #include "storage/managed_backend.h"
 #include "storage/wal_order.h"
 
@@ -128,10 +129,28 @@ class LevelSnapshot final : public Snapshot {
   const leveldb::Snapshot* native_;
 };
 
+// What a database stands on; outlives it.
+struct Resources {
+  // The error, with the damaged table's path, which LevelDB does not tell.
+  Status Explain(const leveldb::Status& s) const {
+    if (!s.IsCorruption()) return FromLevel(s);
+    const std::string table = FindDamagedTable(env.get(), path);
+    return table.empty() ? FromLevel(s) : FromLevel(s).WithContext(table);
+  }
+
+  std::string path;
+  NullLogger logger;
+  std::unique_ptr<leveldb::Env> env;
+  std::unique_ptr<leveldb::Cache> cache;
+};
+
 class LevelCursor {
  public:
-  LevelCursor(leveldb::DB* db, const leveldb::ReadOptions& options, std::atomic<int>* views)
-      : view_(std::make_unique<View>(views)), it_(db->NewIterator(options)) {}
+  LevelCursor(leveldb::DB* db, const leveldb::ReadOptions& options, const Resources* resources,
+              std::atomic<int>* views)
+      : resources_(resources),
+        view_(std::make_unique<View>(views)),
+        it_(db->NewIterator(options)) {}
 
   bool Valid() const { return it_->Valid(); }
   void SeekToFirst() { it_->SeekToFirst(); }
@@ -141,9 +160,10 @@ class LevelCursor {
   void Prev() { it_->Prev(); }
   std::string_view key() const { return ToView(it_->key()); }
   std::string_view value() const { return ToView(it_->value()); }
-  Status status() const { return FromLevel(it_->status()); }
+  Status status() const { return resources_->Explain(it_->status()); }
 
  private:
+  const Resources* resources_;
   std::unique_ptr<View> view_;
   std::unique_ptr<leveldb::Iterator> it_;
 };
@@ -157,19 +177,11 @@ leveldb::ReadOptions NativeRead(const ReadOptions& options) {
   return native;
 }
 
-// What a database stands on; outlives it.
-struct Resources {
-  NullLogger logger;
-  std::unique_ptr<leveldb::Env> env;
-  std::unique_ptr<leveldb::Cache> cache;
-};
-
 class LevelEngine final : public Engine {
  public:
   LevelEngine(const BackendOptions& options, std::unique_ptr<Resources> resources,
               std::unique_ptr<leveldb::DB> db, std::atomic<int>* views)
-      : path_(options.path),
-        layer_(options.file_layer),
+      : layer_(options.file_layer),
         resources_(std::move(resources)),
         db_(std::move(db)),
         views_(views) {}
@@ -201,11 +213,12 @@ class LevelEngine final : public Engine {
   }
 
   Status Get(const ReadOptions& options, std::string_view key, std::string* value) const override {
-    return FromLevel(db_->Get(NativeRead(options), S(key), value));
+    return resources_->Explain(db_->Get(NativeRead(options), S(key), value));
   }
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) const override {
     return std::make_unique<BoundedIterator<LevelCursor>>(
-        LevelCursor(db_.get(), NativeRead(options), views_), options.lower, options.upper);
+        LevelCursor(db_.get(), NativeRead(options), resources_.get(), views_), options.lower,
+        options.upper);
   }
   std::unique_ptr<const Snapshot> GetSnapshot() const override {
     return std::make_unique<LevelSnapshot>(db_.get(), views_);
@@ -217,7 +230,7 @@ class LevelEngine final : public Engine {
     if (db_->GetProperty("leveldb.approximate-memory-usage", &text)) {
       stats.memory_bytes = std::strtoull(text.c_str(), nullptr, 10);
     }
-    const DiskFiles files(path_, layer_);
+    const DiskFiles files(resources_->path, layer_);
     const auto names = files.List();
     if (!names.ok()) return stats;
     for (const std::string& name : *names) {
@@ -236,7 +249,6 @@ class LevelEngine final : public Engine {
     return FromLevel(db_->Write(native, batch));
   }
 
-  const std::string path_;
   FileLayer* const layer_;
   std::unique_ptr<Resources> resources_;
   std::unique_ptr<leveldb::DB> db_;
@@ -260,10 +272,22 @@ leveldb::Options NativeOptions(const BackendOptions& options, Resources* resourc
   return native;
 }
 
+// LevelDB itself would be content without it.
+Status CheckLogIsThere(const std::string& path, const RecoveryCheck& check) {
+  const std::string name = fmt::format("{:06}.log", check.manifest.log_number);
+  if (check.manifest.log_number == 0 ||
+      std::find(check.files.begin(), check.files.end(), name) != check.files.end()) {
+    return {};
+  }
+  return {StatusCode::kCorruption,
+          fmt::format("{}/{} is missing: it is lost, or the end of the MANIFEST is", path, name)};
+}
+
 Result<std::unique_ptr<Engine>> OpenEngine(const BackendOptions& options,
                                            const RecoveryCheck& check, std::atomic<int>* views) {
-  KIWI_RETURN_IF_ERROR(CheckLevelManifest(options.path, check));
+  KIWI_RETURN_IF_ERROR(CheckLogIsThere(options.path, check));
   auto resources = std::make_unique<Resources>();
+  resources->path = options.path;
   resources->env =
       NewLevelEnv(options.file_layer != nullptr ? NewLevelLayerEnv(options.file_layer) : nullptr,
                   options.file_layer);
@@ -274,7 +298,7 @@ Result<std::unique_ptr<Engine>> OpenEngine(const BackendOptions& options,
   std::unique_ptr<leveldb::DB> db(native);
   if (!s.ok()) {
     if (s.IsIOError() && SaysLocked(s.ToString())) return LockedError(options.path);
-    return FromLevel(s).WithContext("cannot open " + options.path);
+    return resources->Explain(s).WithContext("cannot open " + options.path);
   }
   return std::unique_ptr<Engine>(
       std::make_unique<LevelEngine>(options, std::move(resources), std::move(db), views));

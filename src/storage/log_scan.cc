@@ -107,7 +107,7 @@ LogScan Judge(std::string_view file, size_t at, size_t valid_end, std::string wh
 
 }  // namespace
 
-LogScan ScanLog(std::string_view file, std::vector<std::string>* records) {
+LogScan ScanLog(std::string_view file, size_t prefix, FunctionRef<void(std::string_view)> visit) {
   size_t at = 0;
   size_t valid_end = 0;
   bool in_pieces = false;
@@ -134,11 +134,9 @@ LogScan ScanLog(std::string_view file, std::vector<std::string>* records) {
     if (record.type < kFull || record.type > kLast || begins == in_pieces) {
       return Judge(file, at, valid_end, "a record is of a kind that does not belong here");
     }
-    if (records != nullptr) {
-      if (begins) pieces.clear();
-      pieces.append(file.substr(at + kHeader, record.length));
-      if (record.type == kFull || record.type == kLast) records->push_back(pieces);
-    }
+    if (begins) pieces.clear();
+    pieces.append(file.substr(at + kHeader, std::min(record.length, prefix - pieces.size())));
+    if (record.type == kFull || record.type == kLast) visit(pieces);
     at += kHeader + record.length;
     in_pieces = record.type == kFirst || record.type == kMiddle;
     if (!in_pieces) valid_end = at;

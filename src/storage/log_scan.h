@@ -18,7 +18,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "base/function_ref.h"
 
 namespace kiwi::storage {
 
@@ -30,8 +31,8 @@ struct LogScan {
   std::string what;        // for the error's text
 };
 
-// Holds for files that are appended to from front to back. If not null, *records gets the payloads
-// of the whole records, each put together from its pieces.
-LogScan ScanLog(std::string_view file, std::vector<std::string>* records = nullptr);
+// Holds for files that are appended to from front to back. Calls `visit` with each whole record,
+// put together from its pieces and cut to `prefix` bytes.
+LogScan ScanLog(std::string_view file, size_t prefix, FunctionRef<void(std::string_view)> visit);
 
 }  // namespace kiwi::storage
