@@ -34,6 +34,7 @@ bool RunSeed(uint64_t seed, bool trace, kiwi::sim::Report* total) {
   } catch (const kiwi::sim::Violation& violation) {
     std::fprintf(stderr, "seed %llu at %.3f ms: %s\n", static_cast<unsigned long long>(seed),
                  static_cast<double>(simulation.now()) / 1000, violation.what());
+    if (trace) std::fputs(simulation.Describe().c_str(), stderr);
     PrintReplay();
     return false;
   }

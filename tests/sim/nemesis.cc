@@ -142,6 +142,7 @@ void Simulation::Partition() {
 }
 
 void Simulation::Heal() {
+  if (healing_) return;  // what is out of reach at the end stays so
   blocked_.clear();
   clogged_.clear();
 }

@@ -263,6 +263,41 @@ void Simulation::Require(const std::string& violated) {
   if (!violated.empty()) throw Violation(violated);
 }
 
+std::string Simulation::Describe() const {
+  std::string out;
+  const auto list = [&out](const char* name, const std::vector<NodeId>& ids) {
+    if (ids.empty()) return;
+    out += name;
+    for (NodeId id : ids) out += std::to_string(id) + " ";
+  };
+  for (const auto& node : nodes_) {
+    out += "  node " + std::to_string(node->id);
+    if (!node->up) {
+      out += node->corrupt ? " corrupt\n" : " down\n";
+      continue;
+    }
+    const raft::RawNode& raw = *node->raw;
+    const char* roles[] = {" follower", " pre-candidate", " candidate", " leader"};
+    out += roles[static_cast<int>(raw.role())];
+    out += " term " + std::to_string(raw.term()) + " leader " + std::to_string(raw.leader()) +
+           " first " + std::to_string(raw.first_index()) + " applied " +
+           std::to_string(node->machine.applied) + " commit " +
+           std::to_string(raw.commit_index()) + " last " + std::to_string(raw.last_index()) +
+           " durable " + std::to_string(node->log->LastIndex()) + " conf@" +
+           std::to_string(raw.conf_state().index);
+    list(" voters ", raw.conf_state().voters);
+    list(" outgoing ", raw.conf_state().voters_outgoing);
+    list(" learners ", raw.conf_state().learners);
+    out += "\n";
+    for (const auto& pr : raw.Progress()) {
+      out += "    " + std::to_string(pr.id) + " " + pr.state + " match " +
+             std::to_string(pr.match) + " next " + std::to_string(pr.next) +
+             (pr.recently_active ? " active\n" : "\n");
+    }
+  }
+  return out;
+}
+
 void Simulation::Trace(const std::string& line) {
   if (trace_) std::printf("%10.3f ms  %s\n", static_cast<double>(now_) / 1000, line.c_str());
 }

@@ -75,6 +75,8 @@ class Simulation {
   void Run();
   const Report& report() const { return report_; }
   Time now() const { return now_; }
+  // A line a node, for whoever reads about a violation.
+  std::string Describe() const;
 
  private:
   struct Batch {

@@ -106,6 +106,8 @@ class Core {
   void RecordVote(NodeId id, bool granted);
   void CountVotes();
   void CountOwnVote();
+  void TellCommit(Message* m) const;
+  void LearnCommit(const Message& m);
   void HandleVote(const Message& m);
   void HandleVoteResponse(const Message& m);
   void HandleTimeoutNow(const Message& m);

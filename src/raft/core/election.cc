@@ -58,6 +58,7 @@ void Core::StartElection(ElectionKind kind) {
     m.index = log_.LastIndex();
     m.log_term = log_.LastTerm();
     m.force = forced_election_;
+    TellCommit(&m);
     Send(std::move(m));
   }
   if (pre || KIWI_MUTANT(kSelfVoteBeforePersist)) {
@@ -98,6 +99,7 @@ void Core::CountOwnVote() {
 }
 
 void Core::HandleVote(const Message& m) {
+  LearnCommit(m);
   const bool pre = m.type == MessageType::kPreVote;
   const bool free = vote_ == kNoNode && leader_ == kNoNode;
   bool may = free || (!pre && vote_ == m.from) || (pre && m.term > term_) ||
@@ -109,6 +111,7 @@ void Core::HandleVote(const Message& m) {
   response.to = m.from;
   response.reject = !grant;
   response.term = grant ? m.term : term_;
+  if (!grant) TellCommit(&response);
   Send(std::move(response));
   if (grant && !pre) {
     election_elapsed_ = 0;
@@ -116,7 +119,23 @@ void Core::HandleVote(const Message& m) {
   }
 }
 
+// A membership takes effect when it is applied, so the members it leaves may need votes of those it
+// removed until they know that it is committed; and who was removed does not campaign, however much
+// longer its log. So candidates and those who refuse them tell each other what is committed.
+void Core::TellCommit(Message* m) const {
+  m->commit = commit_;
+  m->context = log_.TermAt(commit_).value_or(0);
+}
+
+void Core::LearnCommit(const Message& m) {
+  if (role_ == Role::kLeader || m.commit <= commit_ || m.context == 0) return;
+  if (!log_.Matches(m.commit, m.context)) return;
+  CommitTo(m.commit);
+  if (role_ != Role::kFollower && HasUnappliedCommittedChange()) BecomeFollower(term_, kNoNode);
+}
+
 void Core::HandleVoteResponse(const Message& m) {
+  if (m.reject) LearnCommit(m);
   const bool pre = m.type == MessageType::kPreVoteResponse;
   if (role_ != (pre ? Role::kPreCandidate : Role::kCandidate)) return;
   if (pre && !m.reject && m.term != term_ + 1) return;

@@ -40,7 +40,9 @@ struct Message {
   SnapshotMeta snapshot;
   bool reject = false;
   LogIndex reject_hint = 0;  // with reject: where to look for agreement next
-  uint64_t context = 0;      // read token, heartbeat round
+  // Read token; heartbeat round; kTransferLeader: the target; vote requests and their rejections:
+  // the term of the entry at `commit`.
+  uint64_t context = 0;
   bool force = false;        // kVote: by transfer, the lease of the old leader does not hold it up
 };
 
