@@ -138,7 +138,7 @@ class Node {
   void DriveLog(Applying applying) KIWI_EXCLUDES(core_mu_);
   void Compose() KIWI_REQUIRES(core_mu_);
   void TakeReadys(LogWork* work) KIWI_REQUIRES(core_mu_);
-  void Persist(const LogWork& work, Applying applying) KIWI_EXCLUDES(core_mu_);
+  void Persisted(const LogWork& work) KIWI_EXCLUDES(core_mu_);
   Status WriteLog(const LogWork& work, bool sync);
   void StorageFailed(const Status& status) KIWI_EXCLUDES(core_mu_);
   void RecoverStorage() KIWI_EXCLUDES(core_mu_);

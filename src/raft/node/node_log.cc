@@ -70,11 +70,17 @@ void Node::DriveLog(Applying applying) {
   for (;;) {
     CompactLog();
     LogWork work;
+    bool committed = false;
+    bool fast = true;
     {
       MutexLock lock(core_mu_);
       Compose();
       TakeReadys(&work);
+      committed = !committed_.empty();
+      for (const Committed& c : committed_) fast = fast && c.ours && !c.origin.slow;
     }
+    // What the last round made durable is applied while this one's write waits for the disk.
+    if (committed && applying == Applying::kScheduled) schedule_apply_(fast);
     if (work.empty()) {
       ReleaseLog();
       if (!LogWanted() || !AcquireLog()) return;
@@ -87,7 +93,7 @@ void Node::DriveLog(Applying applying) {
       StorageFailed(s);
       return;  // still the owner
     }
-    Persist(work, applying);
+    Persisted(work);
   }
 }
 
@@ -199,21 +205,13 @@ Status Node::WriteLog(const LogWork& work, bool sync) {
   return {};
 }
 
-void Node::Persist(const LogWork& work, Applying applying) {
-  bool committed = false;
-  bool fast = true;
+void Node::Persisted(const LogWork& work) {
   {
     MutexLock lock(core_mu_);
     core_->OnPersisted(work.ready_number);
-    LogWork more;  // only what the durability just committed; new entries come with the next round
-    TakeReadys(&more);
-    KIWI_CHECK(more.empty(), "persisting made work for the log");
-    committed = !committed_.empty();
-    for (const Committed& c : committed_) fast = fast && c.ours && !c.origin.slow;
   }
   log_full_.store(log_->SizeBytes() > options_.log_max_bytes);
   if (log_full_.load()) RequestCheckpoint();
-  if (committed && applying == Applying::kScheduled) schedule_apply_(fast);
 }
 
 void Node::StorageFailed(const Status& status) {
@@ -265,7 +263,7 @@ void Node::RecoverStorage() {
   if (owned) {
     has_failed_work_.store(false);
     const LogWork work = std::exchange(failed_work_, {});
-    Persist(work, Applying::kScheduled);
+    Persisted(work);
     DriveLog(Applying::kScheduled);
   }
 }
