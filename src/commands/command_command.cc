@@ -140,6 +140,14 @@ void GetKeys(Context& ctx) {
   for (const int i : positions) ctx.reply.Bulk(ctx.args[static_cast<size_t>(i) + 2]);
 }
 
+// What SET does to its key depends on its options, which a specification cannot say.
+uint16_t KeyFlagsOfSet(Args args) {
+  for (size_t i = 3; i < args.size(); ++i) {
+    if (EqualsIgnoreCase(args[i], "get")) return kKeyRW | kKeyAccess | kKeyUpdate;
+  }
+  return kKeyOW | kKeyUpdate;
+}
+
 // The flags of the specification whose range holds this position; of the first one otherwise.
 uint16_t KeyFlagsAt(const std::vector<KeySpec>& specs, int position, int argc) {
   for (const KeySpec& spec : specs) {
@@ -161,7 +169,8 @@ void GetKeysAndFlags(Context& ctx) {
   for (const int i : positions) {
     ctx.reply.Array(2);
     ctx.reply.Bulk(ctx.args[static_cast<size_t>(i) + 2]);
-    const auto names = KeyFlagNames(KeyFlagsAt(specs, i, argc));
+    const auto names = KeyFlagNames(command->full_name == "set" ? KeyFlagsOfSet(ctx.args.subspan(2))
+                                                                : KeyFlagsAt(specs, i, argc));
     ctx.reply.Set(names.size());
     for (const std::string_view name : names) ctx.reply.Simple(name);
   }

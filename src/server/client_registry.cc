@@ -84,7 +84,12 @@ std::shared_ptr<ClientRecord> ClientRegistry::Add(ClientEndpoint endpoint, Close
 void ClientRegistry::Remove(uint64_t id) {
   Shard& shard = ShardOf(id);
   MutexLock lock(shard.mu);
-  count_.fetch_sub(shard.entries.erase(id), std::memory_order_relaxed);
+  const auto it = shard.entries.find(id);
+  if (it == shard.entries.end()) return;
+  if (!it->second.record->Has(ClientRecord::kCloseSoon)) {
+    count_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  shard.entries.erase(it);
 }
 
 std::vector<ClientInfo> ClientRegistry::List(const commands::ClientFilter& filter,
@@ -93,6 +98,7 @@ std::vector<ClientInfo> ClientRegistry::List(const commands::ClientFilter& filte
   for (const Shard& shard : shards_) {
     MutexLock lock(shard.mu);
     for (const auto& [id, entry] : shard.entries) {
+      if (entry.record->Has(ClientRecord::kCloseSoon)) continue;
       ClientInfo info = entry.record->Describe(now_ms);
       if (filter.Matches(info)) clients.push_back(std::move(info));
     }
@@ -113,6 +119,7 @@ size_t ClientRegistry::Kill(const commands::ClientFilter& filter, uint64_t self_
       ++count;
       if (id == self_id) continue;
       entry.record->SetFlag(ClientRecord::kCloseSoon, true);
+      count_.fetch_sub(1, std::memory_order_relaxed);
       entry.close(id);
     }
   }

@@ -95,6 +95,7 @@ class ClientRegistry {
   // After it returns, close is not called any more. Once.
   void Remove(uint64_t id);
 
+  // Those told to close count no more, and are not listed.
   size_t count() const { return count_.load(std::memory_order_relaxed); }
   // By id.
   std::vector<commands::ClientInfo> List(const commands::ClientFilter& filter,

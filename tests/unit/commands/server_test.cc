@@ -89,6 +89,7 @@ TEST_F(ServerTest, CommandTellsAboutEveryCommand) {
   EXPECT_EQ(Do("COMMAND GETKEYS nosuch x"), "-ERR Invalid command specified");
   EXPECT_EQ(Do("COMMAND GETKEYS ECHO x"), "-ERR The command has no key arguments");
   EXPECT_EQ(Do("COMMAND GETKEYS SET a"), "-ERR Invalid number of arguments specified for command");
+  EXPECT_EQ(Do("COMMAND GETKEYSANDFLAGS SET a b"), "[[\"a\", [OW, update]]]");
   EXPECT_EQ(Do("COMMAND GETKEYSANDFLAGS GET a"), "[[\"a\", [RO, access]]]");
   for (const Command& command : CommandTable::Get().commands()) {
     if (command.Is(kInternal)) continue;

@@ -62,6 +62,10 @@ TEST(ClientRegistryTest, KillsOthersAndLeavesItselfToItsSession) {
   EXPECT_EQ(registry.Kill(by_address, self->id, 0), 1u);
   EXPECT_EQ(closed, std::vector<uint64_t>{other->id});
   EXPECT_EQ(registry.Kill(by_address, self->id, 0), 0u) << "it was told before";
+  EXPECT_EQ(registry.count(), 2u) << "it is as good as gone";
+  EXPECT_EQ(registry.List({}, 0).size(), 2u);
+  registry.Remove(other->id);
+  EXPECT_EQ(registry.count(), 2u);
 
   commands::ClientFilter by_id;
   by_id.ids = {self->id};
