@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -281,6 +282,40 @@ void BM_Epoll(benchmark::State& state) {
   ::close(stop);
 }
 
+// --- what a move costs: one connection goes to and fro between two loops ---
+
+void BM_Move(benchmark::State& state) {
+  Pairs pairs;
+  Echo echo;
+  Loop a{LoopOptions{}}, b{LoopOptions{}};
+  KIWI_CHECK(a.Start().ok() && b.Start().ok(), "start");
+  std::promise<Connection*> adopted;
+  for (int fd : pairs.servers) {
+    a.PostFunction([&, fd] {
+      Connection* c = AdoptDescriptor(a, fd);
+      c->SetHandler(&echo);
+      if (fd == pairs.servers.back()) adopted.set_value(c);
+    });
+  }
+  Connection* const connection = adopted.get_future().get();
+  constexpr int kMoves = 1000;
+  for (auto _ : state) {
+    std::promise<void> done;
+    int left = kMoves;  // touched by one loop at a time
+    std::function<void(Connection&)> move = [&](Connection& c) {
+      if (left-- == 0) return done.set_value();
+      c.MoveTo(&c.loop() == &a ? b : a, move);
+    };
+    Loop& home = connection->loop();
+    home.PostFunction([&] { move(*connection); });
+    done.get_future().wait();
+  }
+  state.SetItemsProcessed(state.iterations() * kMoves);
+  a.Stop();
+  b.Stop();
+}
+
+BENCHMARK(BM_Move)->UseRealTime();
 BENCHMARK(BM_Loop)
     ->ArgNames({"pipeline", "spin_us"})
     ->ArgsProduct({{1, 16}, {0, 20, 100}})
