@@ -135,7 +135,7 @@ struct Resources {
   Status Explain(const leveldb::Status& s) const {
     if (!s.IsCorruption()) return FromLevel(s);
     const std::string table = FindDamagedTable(env.get(), path);
-    return table.empty() ? FromLevel(s) : FromLevel(s).WithContext(table);
+    return table.empty() ? FromLevel(s) : FromLevel(s).WithContext(table + " is damaged");
   }
 
   std::string path;
@@ -152,7 +152,8 @@ class LevelCursor {
         view_(std::make_unique<View>(views)),
         it_(db->NewIterator(options)) {}
 
-  bool Valid() const { return it_->Valid(); }
+  // LevelDB's iterator would walk on over a damaged block and only keep its error.
+  bool Valid() const { return it_->Valid() && it_->status().ok(); }
   void SeekToFirst() { it_->SeekToFirst(); }
   void SeekToLast() { it_->SeekToLast(); }
   void Seek(std::string_view target) { it_->Seek(S(target)); }

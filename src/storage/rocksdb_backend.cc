@@ -15,9 +15,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "storage/disk_files.h"
 #include "storage/engine.h"
 #include "storage/engine_text.h"
 #include "storage/managed_backend.h"
+#include "storage/rocksdb_diagnosis.h"
 #include "storage/rocksdb_files.h"
 
 namespace kiwi::storage {
@@ -248,13 +250,17 @@ Result<std::unique_ptr<Engine>> OpenEngine(const BackendOptions& options, const 
                                                    : rocksdb::FileSystem::Default();
   std::unique_ptr<rocksdb::Env> env =
       rocksdb::NewCompositeEnv(NewRocksOrderedWals(std::move(files)));
+  const rocksdb::Options native_options = NativeOptions(options, env.get());
   rocksdb::DB* native = nullptr;
-  const rocksdb::Status s =
-      rocksdb::DB::Open(NativeOptions(options, env.get()), options.path, &native);
+  const rocksdb::Status s = rocksdb::DB::Open(native_options, options.path, &native);
   std::unique_ptr<rocksdb::DB> db(native);
   if (!s.ok()) {
     if (s.IsIOError() && SaysLocked(s.ToString())) return LockedError(options.path);
-    return FromRocks(s).WithContext("cannot open " + options.path);
+    Status status = FromRocks(s).WithContext("cannot open " + options.path);
+    if (!s.IsCorruption()) return status;
+    const std::string table =
+        FindDamagedTable(native_options, DiskFiles(options.path, options.file_layer));
+    return table.empty() ? status : status.WithContext(table + " is damaged");
   }
   return std::unique_ptr<Engine>(
       std::make_unique<RocksEngine>(std::move(env), std::move(db), views));

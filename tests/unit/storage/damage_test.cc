@@ -66,6 +66,18 @@ class Damage : public ::testing::TestWithParam<std::string> {
       *error = opened.status();
       return -1;
     }
+    // A walk over all must not step over what it cannot read.
+    int walked = 0;
+    const auto it = (*opened)->NewIterator({});
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      EXPECT_EQ(it->key(), Key(walked));
+      EXPECT_EQ(it->value(), Value(walked));
+      ++walked;
+    }
+    if (!it->status().ok()) {
+      *error = it->status();
+      return -1;
+    }
     int served = 0;
     bool ended = false;
     for (int i = 0; i < kKeys; ++i) {
@@ -82,6 +94,7 @@ class Damage : public ::testing::TestWithParam<std::string> {
         return -1;
       }
     }
+    EXPECT_EQ(walked, served);
     return served;
   }
 
