@@ -12,8 +12,7 @@ namespace {
 class Search {
  public:
   explicit Search(std::vector<Op> ops) : ops_(std::move(ops)), done_(ops_.size()) {
-    std::sort(ops_.begin(), ops_.end(),
-              [](const Op& a, const Op& b) { return a.start < b.start; });
+    std::sort(ops_.begin(), ops_.end(), [](const Op& a, const Op& b) { return a.start < b.start; });
     Random random(ops_.size());
     for (size_t i = 0; i < ops_.size(); ++i) marks_.push_back(random.Next());
   }

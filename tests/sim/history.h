@@ -13,10 +13,10 @@ struct Op {
   static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
   bool write = false;
   uint64_t key = 0;
-  uint64_t value = 0;       // written (each value once), or read; 0 is the initial value
-  uint64_t start = 0;       // event numbers
-  uint64_t end = kNever;    // kNever: the outcome is not known
-  bool failed = false;      // it certainly did not happen
+  uint64_t value = 0;     // written (each value once), or read; 0 is the initial value
+  uint64_t start = 0;     // event numbers
+  uint64_t end = kNever;  // kNever: the outcome is not known
+  bool failed = false;    // it certainly did not happen
 };
 
 class History {

@@ -37,6 +37,7 @@ void Simulation::StartNode(Node& node) {
   }
   if (node.corrupt) throw Violation("a flipped bit in a durable record was not noticed");
   node.machine = *state;
+  node.last_written = node.log->LastIndex();
   node.checkpoint = nullptr;
   if (node.log->snapshot().index == state->applied) node.checkpoint = state;
   raft::CoreOptions options = profile_.core;
@@ -102,6 +103,7 @@ bool Simulation::CrashPoint(Node& node, uint64_t* counter) {
 void Simulation::TickNode(Node& node) {
   const bool led = node.raw->role() == Role::kLeader;
   node.raw->Tick();
+  if (now_ > transfer_deadline_) transfer_target_ = raft::kNoNode;
   if (led && node.raw->role() != Role::kLeader) ++report_.stepped_down_without_quorum;
   AfterStep(node);
 }
@@ -122,6 +124,8 @@ void Simulation::AfterStep(Node& node) {
       ++report_.elections_won;
       Trace("leader " + std::to_string(node.id) + " term " + std::to_string(node.led_term));
       Require(invariants_.OnLeader(node.raw->core()));
+      if (transfer_target_ == node.id) ++report_.transfers_done;
+      transfer_target_ = raft::kNoNode;
     }
     for (const auto& pr : node.raw->core().progress()) {
       if (pr.id != node.id || pr.match == 0 || pr.match < node.log->FirstIndex()) continue;
@@ -210,6 +214,12 @@ void Simulation::Queue(Node& node, Ready& ready) {
     content.snapshot_state = it->second;
     node.conf_to_store.reset();
   }
+  if (!content.entries.empty()) {
+    if (content.entries.front().index <= node.last_written && !content.snapshot) {
+      ++report_.truncations;
+    }
+    node.last_written = content.entries.back().index;
+  }
   const bool writes = content.hard_state || content.snapshot || !content.entries.empty();
   if (!writes && batch.messages.empty()) return;
   if (writes && node.conf_to_store && profile_.persist_conf && !content.snapshot) {
@@ -261,8 +271,7 @@ void Simulation::OnSynced(Node& node) {
       node.machine = *batch.content.snapshot_state;
       node.checkpoint = batch.content.snapshot_state;
       node.checkpoint_meta.reset();
-      std::erase_if(node.to_apply,
-                    [&](const Entry& e) { return e.index <= node.machine.applied; });
+      std::erase_if(node.to_apply, [&](const Entry& e) { return e.index <= node.machine.applied; });
       ForgetWrites(node);
       CheckDigest(node);
       Trace("installed " + std::to_string(node.id) + " " + std::to_string(node.machine.applied));

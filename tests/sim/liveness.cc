@@ -17,10 +17,21 @@ constexpr uint64_t kElectionsMax = 40;  // the bound, in election timeouts
 
 }  // namespace
 
+// Without pre-vote and check-quorum whoever was removed and does not know it may disturb the others
+// for ever (dissertation 4.2.3).
+bool Simulation::Disturbs(const Node& suspect) const {
+  if (profile_.core.pre_vote || profile_.core.check_quorum || !suspect.up) return false;
+  if (!raft::IsVoter(suspect.raw->conf_state(), suspect.id)) return false;
+  return std::none_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    if (node->id == suspect.id) return raft::IsVoter(LatestConf(), node->id);
+    return !node->up || raft::IsVoter(node->raw->conf_state(), suspect.id);
+  });
+}
+
 std::set<NodeId> Simulation::DrawCore() {
   std::set<NodeId> core;
   for (const auto& node : nodes_) {
-    if (!node->corrupt) core.insert(node->id);
+    if (!node->corrupt && !Disturbs(*node)) core.insert(node->id);
   }
   if (random_.OneIn(2)) return core;
   // Leave out as many as every configuration that any node knows of can do without, if none is
@@ -69,8 +80,8 @@ void Simulation::CheckLiveness() {
       StartNode(*node);
     }
   }
-  const Time slowest = static_cast<Time>(
-      static_cast<double>(profile_.tick_us) * (1 + profile_.skew));
+  const Time slowest =
+      static_cast<Time>(static_cast<double>(profile_.tick_us) * (1 + profile_.skew));
   const Time begin = now_;
   const Time limit = slowest * kElectionsMax * static_cast<Time>(profile_.core.election_ticks);
   LogIndex proposed = 0;
@@ -98,8 +109,7 @@ void Simulation::CheckLiveness() {
   throw Violation("liveness: nothing happens any more");
 }
 
-bool Simulation::Converged(const std::set<NodeId>& core, LogIndex* proposed,
-                           Term* proposed_term) {
+bool Simulation::Converged(const std::set<NodeId>& core, LogIndex* proposed, Term* proposed_term) {
   Node* leader = nullptr;
   for (NodeId id : core) {
     Node* node = Find(id);

@@ -88,13 +88,13 @@ int main(int argc, char** argv) {
   bool met = true;
   const std::string text = total.Format(total.events >= 2000000, &met);
   if (report) std::fputs(text.c_str(), stdout);
-  std::printf("%llu seeds, %llu events, %llu failed, %.1f s: %.0f simulated seconds a second, "
-              "%.0f events a second\n",
-              static_cast<unsigned long long>(seeds),
-              static_cast<unsigned long long>(total.events),
-              static_cast<unsigned long long>(failed), seconds,
-              static_cast<double>(total.simulated_us) / 1e6 / seconds,
-              static_cast<double>(total.events) / seconds);
+  std::printf(
+      "%llu seeds, %llu events, %llu failed, %.1f s: %.0f simulated seconds a second, "
+      "%.0f events a second\n",
+      static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(total.events),
+      static_cast<unsigned long long>(failed), seconds,
+      static_cast<double>(total.simulated_us) / 1e6 / seconds,
+      static_cast<double>(total.events) / seconds);
   if (!met) std::fprintf(stderr, "some counters are below their floors\n");
   return failed == 0 && met ? 0 : 1;
 }

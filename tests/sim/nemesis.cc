@@ -68,14 +68,19 @@ void Simulation::Nemesis() {
     case 11:
       if (Node* leader = PickLeader(); profile_.transfers && leader != nullptr) {
         ++report_.transfers;
-        (void)leader->raw->TransferLeadership(node.id);
+        if (leader->raw->TransferLeadership(node.id).ok() && leader->id != node.id) {
+          transfer_target_ = node.id;
+          transfer_deadline_ = now_ + profile_.tick_us * 5;
+        }
         AfterStep(*leader);
       }
       break;
     case 12:
       if (profile_.disk_faults) {
-        if (random_.OneIn(2)) node.fail_next_sync = true;
-        else node.full_disk_until = now_ + random_.Below(200000);
+        if (random_.OneIn(2))
+          node.fail_next_sync = true;
+        else
+          node.full_disk_until = now_ + random_.Below(200000);
       }
       break;
     case 13:

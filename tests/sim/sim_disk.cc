@@ -36,9 +36,9 @@ bool GetMeta(std::string_view* in, SnapshotMeta* meta) {
 
 std::string EncodeBatch(const DiskBatch& b) {
   std::string out;
-  out.push_back(static_cast<char>(
-      (b.hard_state ? kHasHardState : 0) | (b.conf_state ? kHasConfState : 0) |
-      (b.snapshot ? kHasSnapshot : 0) | (b.checkpoint ? kHasCheckpoint : 0)));
+  out.push_back(
+      static_cast<char>((b.hard_state ? kHasHardState : 0) | (b.conf_state ? kHasConfState : 0) |
+                        (b.snapshot ? kHasSnapshot : 0) | (b.checkpoint ? kHasCheckpoint : 0)));
   if (b.hard_state) {
     for (uint64_t v : {b.hard_state->term, b.hard_state->vote, b.hard_state->commit}) {
       PutVarint(&out, v);

@@ -225,17 +225,15 @@ void Simulation::Deliver(uint32_t slot) {
   InFlight f = std::move(in_flight_[slot]);
   in_flight_[slot] = InFlight();
   free_in_flight_.push_back(slot);
-  const bool lost = to == nullptr || !to->up ||
-                    blocked_.contains({f.message.from, f.message.to}) ||
+  const bool lost = to == nullptr || !to->up || blocked_.contains({f.message.from, f.message.to}) ||
                     (!healing_ && Chance(profile_.loss_percent));
   const bool snapshot = f.message.type == raft::MessageType::kSnapshot;
   Node* from = Find(f.message.from);
-  const bool sender_knows =
-      from != nullptr && from->up && from->incarnation == f.from_incarnation;
+  const bool sender_knows = from != nullptr && from->up && from->incarnation == f.from_incarnation;
   if (snapshot && sender_knows) {
     if (lost) ++report_.snapshots_failed;
-    Schedule(random_.Below(5000), EventKind::kSnapshotReport,
-             static_cast<uint32_t>(from->id - 1), f.message.to << 1 | (lost ? 0 : 1));
+    Schedule(random_.Below(5000), EventKind::kSnapshotReport, static_cast<uint32_t>(from->id - 1),
+             f.message.to << 1 | (lost ? 0 : 1));
   }
   if (lost) {
     ++report_.messages_lost;
@@ -248,10 +246,8 @@ void Simulation::Deliver(uint32_t slot) {
   CatchUp(*to);
   if (!to->up) return;
   if (snapshot) to->staged[{f.message.snapshot.index, f.message.snapshot.term}] = f.state;
-  const LogIndex last = to->raw->last_index();
   const Status status = to->raw->Step(std::move(f.message));
   if (!status.ok()) throw Violation("step: " + status.ToString());
-  if (to->raw->last_index() < last) ++report_.truncations;
   AfterStep(*to);
 }
 
@@ -281,9 +277,9 @@ std::string Simulation::Describe() const {
     out += roles[static_cast<int>(raw.role())];
     out += " term " + std::to_string(raw.term()) + " leader " + std::to_string(raw.leader()) +
            " first " + std::to_string(raw.first_index()) + " applied " +
-           std::to_string(node->machine.applied) + " commit " +
-           std::to_string(raw.commit_index()) + " last " + std::to_string(raw.last_index()) +
-           " durable " + std::to_string(node->log->LastIndex()) + " conf@" +
+           std::to_string(node->machine.applied) + " commit " + std::to_string(raw.commit_index()) +
+           " last " + std::to_string(raw.last_index()) + " durable " +
+           std::to_string(node->log->LastIndex()) + " conf@" +
            std::to_string(raw.conf_state().index);
     list(" voters ", raw.conf_state().voters);
     list(" outgoing ", raw.conf_state().voters_outgoing);

@@ -62,7 +62,7 @@ struct Profile {
   bool transfers = true;
   bool disk_faults = true;
   bool bit_flips = false;
-  bool persist_conf = true;   // the host stores each new membership with the next batch
+  bool persist_conf = true;  // the host stores each new membership with the next batch
   bool lazy_apply = true;
   bool lazy_pump = true;
 };
@@ -120,6 +120,7 @@ class Simulation {
     std::deque<Batch> batches;
     bool sync_scheduled = false;
     uint64_t last_persisted = 0;
+    LogIndex last_written = 0;
     std::optional<raft::ConfState> conf_to_store;
     std::map<std::pair<LogIndex, Term>, MachinePtr> staged;  // snapshots received
     std::optional<raft::SnapshotMeta> checkpoint_meta;       // being written
@@ -228,6 +229,7 @@ class Simulation {
   // liveness.cc
   void CheckLiveness();
   std::set<NodeId> DrawCore();
+  bool Disturbs(const Node& suspect) const;
   bool Converged(const std::set<NodeId>& core, LogIndex* proposed, Term* proposed_term);
 
   const uint64_t seed_;
@@ -243,13 +245,15 @@ class Simulation {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<InFlight> in_flight_;
   std::vector<uint32_t> free_in_flight_;
-  std::set<std::pair<NodeId, NodeId>> blocked_;           // from, to
-  std::map<std::pair<NodeId, NodeId>, Time> clogged_;     // from, to: until when
+  std::set<std::pair<NodeId, NodeId>> blocked_;        // from, to
+  std::map<std::pair<NodeId, NodeId>, Time> clogged_;  // from, to: until when
   std::vector<Client> clients_;
   uint64_t next_value_ = 1;
   History history_;
   raft::ClusterInvariants invariants_;
   std::vector<uint64_t> digests_;  // after each index, from 1
+  NodeId transfer_target_ = raft::kNoNode;
+  Time transfer_deadline_ = 0;
   bool healing_ = false;
 };
 

@@ -43,7 +43,7 @@ struct Message {
   // Read token; heartbeat round; kTransferLeader: the target; vote requests and their rejections:
   // the term of the entry at `commit`.
   uint64_t context = 0;
-  bool force = false;        // kVote: by transfer, the lease of the old leader does not hold it up
+  bool force = false;  // kVote: by transfer, the lease of the old leader does not hold it up
 };
 
 enum class ConfChangeType : uint8_t { kAddVoter = 0, kRemove = 1, kAddLearner = 2 };

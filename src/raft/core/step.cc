@@ -43,8 +43,7 @@ Status Core::Check(const Message& m) const {
     if (m.snapshot.index == 0 || m.snapshot.term == 0 || m.snapshot.term > m.term) {
       return Malformed("a snapshot of nothing");
     }
-    if (m.snapshot.conf_state.voters.empty() ||
-        !CheckConfState(m.snapshot.conf_state).ok()) {
+    if (m.snapshot.conf_state.voters.empty() || !CheckConfState(m.snapshot.conf_state).ok()) {
       return Malformed("a snapshot with an impossible membership");
     }
   }
@@ -92,13 +91,13 @@ bool Core::StepTerm(const Message& m) {
   return true;
 }
 
-// With pre-vote or check-quorum a node that is ahead in terms does not disturb by campaigning, so
-// it must tell a leader that is behind; otherwise the two would never meet.
+// A node that is ahead in terms may not campaign (it is a learner, or its pre-vote fails), so it must
+// tell a leader that is behind; otherwise the two would never meet.
 void Core::HandleStaleTerm(const Message& m) {
   Message response;
   response.to = m.from;
   response.reject = true;
-  if (FromLeader(m.type) && (options_.pre_vote || options_.check_quorum)) {
+  if (FromLeader(m.type)) {
     response.type = MessageType::kAppendResponse;
     response.index = m.index;
   } else if (m.type == MessageType::kPreVote) {
