@@ -294,6 +294,24 @@ TEST_F(ConnectionTest, ThousandsOfConnectionsHoldNoMemoryWhileIdle) {
   EXPECT_TRUE(Eventually([&] { return echo.closed == kConnections; }));
 }
 
+TEST(ConnectionLinger, APeerThatDoesNotReadItsLastRepliesIsGivenUp) {
+  LineEcho echo;
+  LoopOptions options;
+  options.close_linger_ms = 10;
+  Loop loop(options);
+  ASSERT_TRUE(loop.Start().ok());
+  auto [client, fd] = MakePair();
+  OnLoop(loop, [&, fd = fd] {
+    Connection* c = AdoptDescriptor(loop, fd);
+    c->SetHandler(&echo);
+    c->Write(std::string(8 << 20, 'x'));
+    c->CloseAfterFlush();
+  });
+  ASSERT_TRUE(Eventually([&] { return echo.closed == 1; }));
+  EXPECT_EQ(echo.reason, "the peer did not read its last replies");
+  loop.Stop();
+}
+
 TEST(ConnectionShutdown, StopClosesWhatIsOpenAndDeliversWhatIsWritten) {
   LineEcho echo;
   auto loop = std::make_unique<Loop>(LoopOptions{});
