@@ -16,9 +16,10 @@ struct Order {
 constexpr Order kOrders[] = {
     {"runtime.network-threads-min", "runtime.network-threads-max"},
     {"runtime.storage-threads-min", "runtime.storage-threads-max"},
-    {"runtime.scaling.network-low", "runtime.scaling.network-high", true},
-    {"runtime.scaling.storage-low", "runtime.scaling.storage-high", true},
-    {"raft.election-timeout-min-ms", "raft.election-timeout-max-ms", true},
+    {"runtime.scaling.network-queue-low", "runtime.scaling.network-queue-high", true},
+    {"runtime.scaling.network-delay-low-us", "runtime.scaling.network-delay-high-us", true},
+    {"runtime.scaling.storage-queue-low", "runtime.scaling.storage-queue-high", true},
+    {"runtime.scaling.storage-response-low-us", "runtime.scaling.storage-response-high-us", true},
     {"raft.snapshot-bytes", "raft.log-max-bytes"},
     {"raft.max-entry-bytes", "raft.log-max-bytes"},
 };

@@ -33,6 +33,7 @@ enum OptionFlag : uint8_t {
 
 inline constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 inline constexpr int64_t kIntMax = std::numeric_limits<int32_t>::max();
+inline constexpr int64_t kUint32Max = std::numeric_limits<uint32_t>::max();
 inline constexpr int64_t kKiB = 1024;
 inline constexpr int64_t kMiB = 1024 * kKiB;
 inline constexpr int64_t kQueueMax = 1 << 24;

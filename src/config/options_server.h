@@ -67,12 +67,6 @@ inline constexpr OptionRow kMetricsOptions[] = {
     Bool("latency-tracking", "yes", kMutable, "Keep a latency histogram of every command."),
     Of(OptionType::kPercentiles, "latency-tracking-info-percentiles", "50 99 99.9", kMutable,
        "Percentiles that INFO latencystats shows."),
-    Bool("enabled", "no", kOwn, "Serve Prometheus metrics and /health over HTTP."),
-    Text("bind", "127.0.0.1", kOwn, "Address of the metrics endpoint."),
-    Int("port", "9121", 1, 65535, kOwn, "Port of the metrics endpoint."),
-    Int("interval-ms", "1000", 100, 60000, kOwn,
-        "Milliseconds between two samples of the history."),
-    Int("retention-seconds", "3600", 1, 86400, kOwn, "Seconds that the history reaches back."),
 };
 
 inline constexpr OptionRow kFaultOptions[] = {

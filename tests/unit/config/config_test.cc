@@ -108,7 +108,7 @@ TEST(Config, ValuesMustFitEachOther) {
             "k.conf:2: [runtime] network-threads-min = 9: must be at most "
             "runtime.network-threads-max, which is 4");
   EXPECT_THAT(Refusal("[raft]\nheartbeat-ms = 400\n"), HasSubstr("at least two heartbeats"));
-  EXPECT_THAT(Refusal("[raft]\nelection-timeout-min-ms = 1000\n"), HasSubstr("must be below"));
+  EXPECT_THAT(Refusal("[runtime.scaling]\nstorage-queue-low = 64\n"), HasSubstr("must be below"));
   EXPECT_THAT(Refusal("[network]\nport = 0\n"), HasSubstr("no client could connect"));
   EXPECT_THAT(Refusal("[network]\nbind =\n"), HasSubstr("no address"));
   EXPECT_THAT(Refusal("[fault]\nfile-layer = yes\n"), HasSubstr("needs fault.enabled yes"));
@@ -194,11 +194,12 @@ TEST(ConfigSet, OutputLimitsChangeOneClassAtATime) {
 
 TEST(ConfigSet, ValuesMustFitEachOther) {
   const auto config = Parsed("");
-  EXPECT_EQ(SetReply(config.get(), {{"runtime.scaling.storage-low", "32"}}),
-            "ERR CONFIG SET failed (possibly related to argument 'runtime.scaling.storage-low') - "
-            "must be below runtime.scaling.storage-high, which is 32");
-  EXPECT_EQ(SetReply(config.get(), {{"runtime.scaling.storage-low", "32"},
-                                    {"runtime.scaling.storage-high", "33"}}),
+  EXPECT_EQ(
+      SetReply(config.get(), {{"runtime.scaling.storage-queue-low", "64"}}),
+      "ERR CONFIG SET failed (possibly related to argument 'runtime.scaling.storage-queue-low') - "
+      "must be below runtime.scaling.storage-queue-high, which is 64");
+  EXPECT_EQ(SetReply(config.get(), {{"runtime.scaling.storage-queue-low", "64"},
+                                    {"runtime.scaling.storage-queue-high", "65"}}),
             "OK");
 }
 

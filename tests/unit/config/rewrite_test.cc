@@ -60,9 +60,9 @@ TEST_F(ConfigRewrite, AddsKeysToTheirSections) {
   EXPECT_EQ(Rewritten(config.get(), {{"timeout", "9"},
                                      {"slowlog-max-len", "3"},
                                      {"maxmemory", "5"},
-                                     {"lazyfree-lazy-expire", "yes"}}),
+                                     {"set-max-intset-entries", "7"}}),
             "[network]\nport = 7000\ntimeout = 9\n\n# last words\n[log]\nslowlog-max-len = 3\n"
-            "\n[storage]\nmaxmemory = 5\nlazyfree-lazy-expire = yes\n");
+            "\n[storage]\nmaxmemory = 5\nset-max-intset-entries = 7\n");
 }
 
 TEST_F(ConfigRewrite, WithoutAChangeTheFileStaysAsItIs) {
