@@ -203,6 +203,8 @@ std::span<const CommandRow> DebugCommands();
 std::span<const CommandRow> FunctionCommands();
 std::span<const CommandRow> TransactionCommands();
 std::span<const CommandRow> RaftCommands();
+std::span<const CommandRow> FaultCommands();
+std::span<const CommandRow> LimitCommands();
 
 // What the table knows beyond a row: its full name and, for a subcommand, its container.
 struct Command {

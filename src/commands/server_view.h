@@ -133,6 +133,8 @@ class ServerView {
   virtual std::string ExecuteWrite(int db, std::span<const std::string_view> args) = 0;
 
   // --- debugging ---
+  // By the names of storage::FileFaults::Set. kUnavailable: the server runs without a file layer.
+  virtual Status SetDiskFault(std::string_view fault, std::string_view value) = 0;
   virtual void SetActiveExpire(bool on) = 0;
   // Occupies the executing thread, in pieces: returns early when the server shuts down.
   virtual void SleepUs(int64_t us) = 0;

@@ -28,7 +28,7 @@ Status Applier::Apply(const raft::Entry& entry, std::span<raft::Proposal* const>
   raft::Envelope envelope;
   KIWI_RETURN_IF_ERROR(raft::ReadEnvelope(&records, &envelope));
   ApplyPosition position{.moment = {.now_ms = envelope.time_ms, .log_index = entry.index},
-                    .seed = envelope.seed};
+                         .seed = envelope.seed};
   if (local.empty()) return Replay(position, records);
   for (raft::Proposal* proposal : local) {
     static_cast<LocalProposal*>(proposal)->ApplyLocal(*this, position);

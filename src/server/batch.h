@@ -40,10 +40,10 @@ struct Item {
   uint32_t first_arg = 0;
   uint32_t arg_count = 0;
   ItemState state = ItemState::kWaiting;
-  uint8_t resp_version = 2;   // when it was executed
-  bool suppressed = false;    // CLIENT REPLY OFF or SKIP
+  uint8_t resp_version = 2;     // when it was executed
+  bool suppressed = false;      // CLIENT REPLY OFF or SKIP
   bool protocol_error = false;  // args[first_arg] is its text; the connection closes
-  int db = 0;                 // when it was executed
+  int db = 0;                   // when it was executed
   uint32_t side_begin = 0;
   uint32_t side_end = 0;
   std::unique_ptr<Transaction> transaction;  // kExec

@@ -54,8 +54,8 @@ Status Engine::LockDirectory(const std::string& dir) {
   const std::string path = dir + "/LOCK";
   lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_fd_ < 0) {
-    return {StatusCode::kIo, "cannot write to the data directory: " + path + ": " +
-                                 std::strerror(errno)};
+    return {StatusCode::kIo,
+            "cannot write to the data directory: " + path + ": " + std::strerror(errno)};
   }
   if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     return {StatusCode::kBusy, "the data directory " + dir + " is in use by another server"};
@@ -67,6 +67,8 @@ Status Engine::OpenBackends(const EngineOptions& options) {
   storage::BackendOptions backend;
   backend.name = options.backend;
   backend.file_layer = options.file_layer;
+  backend.max_open_files = options.max_open_files;
+  backend.background_threads = options.background_threads;
 
   backend.profile = storage::Profile::kLog;
   backend.path = options.log_dir.empty() ? options.dir + "/log" : options.log_dir;
@@ -77,6 +79,7 @@ Status Engine::OpenBackends(const EngineOptions& options) {
   backend.profile = storage::Profile::kState;
   backend.path = options.dir + "/state";
   backend.write_buffer_bytes = options.state_buffer_bytes;
+  backend.block_cache_bytes = options.block_cache_bytes;
   KIWI_ASSIGN_OR_RETURN(state_backend_, storage::OpenBackend(backend));
   return {};
 }
@@ -87,8 +90,7 @@ Status Engine::Load(const EngineOptions& options) {
   keyspace::KeyspaceOptions keyspace = options.keyspace;
   keyspace.hash_seed = EntropySeed();  // replaced by the stored one, if there is a checkpoint
   keyspace_ = std::make_unique<keyspace::Keyspace>(keyspace);
-  checkpointer_ =
-      std::make_unique<keyspace::Checkpointer>(keyspace_.get(), state_backend_.get());
+  checkpointer_ = std::make_unique<keyspace::Checkpointer>(keyspace_.get(), state_backend_.get());
   KIWI_ASSIGN_OR_RETURN(const keyspace::CheckpointMeta meta,
                         checkpointer_->Load(options.load_threads));
   applied_index_ = meta.applied_index;

@@ -148,8 +148,8 @@ std::string Executor::Refusal(Session& session, const Command& command, Args arg
     return "NOAUTH Authentication required.";
   }
   if (command.Is(commands::kProtected) && !session.MayUseProtected()) {
-    return "ERR " + std::string(command.parent != nullptr ? command.parent->full_name
-                                                          : command.full_name) +
+    return "ERR " +
+           std::string(command.parent != nullptr ? command.parent->full_name : command.full_name) +
            " command not allowed. If the enable-debug-command option is set to \"local\", you can "
            "run it from a local connection, otherwise you need to set this option in the "
            "configuration file, and then restart the server.";
@@ -226,7 +226,8 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
     });
     return Step::kDone;
   }
-  Answer(batch, item, [&](ReplyWriter& reply) { RunLocal(command, args, session, item.db, reply); });
+  Answer(batch, item,
+         [&](ReplyWriter& reply) { RunLocal(command, args, session, item.db, reply); });
   return Step::kDone;
 }
 
@@ -342,9 +343,9 @@ Executor::Step Executor::ExecuteExec(Batch& batch, Item& item) {
   if (session.queue().has_write() &&
       (node_->storage_failed() ||
        (limit != 0 && session.queue().has_deny_oom() && keyspace_->memory_bytes() > limit))) {
-    const std::string_view error =
-        node_->storage_failed() ? kStorageFailedError
-                                : "OOM command not allowed when used memory > 'maxmemory'.";
+    const std::string_view error = node_->storage_failed()
+                                       ? kStorageFailedError
+                                       : "OOM command not allowed when used memory > 'maxmemory'.";
     Answer(batch, item, [&](ReplyWriter& reply) {
       reply.Error("EXECABORT Transaction discarded because of: " + std::string(error));
       session.EndTransaction();

@@ -16,8 +16,6 @@ using commands::InfoFigures;
 
 namespace {
 
-constexpr std::string_view kKiwiVersion = "0.1.0";
-
 double Seconds(const timeval& t) {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
 }

@@ -1,5 +1,8 @@
 #include "server/internal_write.h"
 
+#include <chrono>
+
+#include "base/mutex.h"
 #include "server/executor.h"
 
 namespace kiwi::server {
@@ -14,8 +17,8 @@ InternalWrite::InternalWrite(runtime::Priority priority, int db,
 void InternalWrite::Propose(raft::Node& node, runtime::Priority priority, int db,
                             const std::vector<std::string>& args, Done done) {
   // Freed by Finish, which the node brings about in every case.
-  auto write = std::unique_ptr<InternalWrite>(
-      new InternalWrite(priority, db, args, std::move(done)));
+  auto write =
+      std::unique_ptr<InternalWrite>(new InternalWrite(priority, db, args, std::move(done)));
   node.Propose(write.release());
   node.Kick(Executor::CurrentLoop() != nullptr);
 }
@@ -34,6 +37,30 @@ void InternalWrite::Failed(raft::ProposalError error) {
   std::string text;
   protocol::ReplyWriter(&text, 2).Error(ProposalErrorText(error));
   Finish(std::move(text));
+}
+
+std::string ExecuteInternalWrite(raft::Node& node, int db, const std::vector<std::string>& args) {
+  struct Outcome {
+    Mutex mu;
+    CondVar done;
+    bool ready KIWI_GUARDED_BY(mu) = false;
+    std::string reply KIWI_GUARDED_BY(mu);
+  };
+  auto outcome = std::make_shared<Outcome>();
+  InternalWrite::Propose(node, runtime::Priority::kNormal, db, args, [outcome](std::string reply) {
+    MutexLock lock(outcome->mu);
+    outcome->reply = std::move(reply);
+    outcome->ready = true;
+    outcome->done.NotifyAll();
+  });
+  for (;;) {
+    {
+      MutexLock lock(outcome->mu);
+      if (!outcome->ready) outcome->done.WaitFor(outcome->mu, std::chrono::milliseconds(1));
+      if (outcome->ready) return outcome->reply;
+    }
+    node.ApplyCommitted(false);  // this may be the only worker: it must not wait for another
+  }
 }
 
 void InternalWrite::Finish(std::string reply) {

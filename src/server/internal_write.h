@@ -41,4 +41,7 @@ class InternalWrite final : public LocalProposal {
   Done done_;
 };
 
+// Proposes one and waits for its reply. Not on a net loop, nor while shard locks are held.
+std::string ExecuteInternalWrite(raft::Node& node, int db, const std::vector<std::string>& args);
+
 }  // namespace kiwi::server

@@ -44,19 +44,20 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clo
       channel_(options.channel),
       workers_(&channel_, "kiwi-worker"),
       default_priorities_(static_cast<size_t>(commands::CommandTable::Get().id_count())) {
-  for (auto& priority : default_priorities_) priority = Priority::kHigh;
+  for (auto& priority : default_priorities_) priority = Priority::kNormal;
 }
 
 Server::~Server() { Stop(); }
 
+void Server::SetView(commands::ServerView* view) {
+  executor_ = std::make_unique<Executor>(&engine_->keyspace(), &engine_->node(), view, &stats_);
+  executor_->SetOnSlow(
+      [this](const commands::Command& command, const Session& session, commands::Args args,
+             int64_t elapsed_ns) { OnSlowCall(command, session, args, elapsed_ns); });
+}
+
 Status Server::Start() {
   started_ms_ = clock_->WallMs();
-  executor_ =
-      std::make_unique<Executor>(&engine_->keyspace(), &engine_->node(), view_, &stats_);
-  executor_->SetOnSlow([this](const commands::Command& command, const Session& session,
-                              commands::Args args, int64_t elapsed_ns) {
-    OnSlowCall(command, session, args, elapsed_ns);
-  });
   engine_->applier().SetExecutor(executor_.get());
   engine_->node().SetScheduler([this](bool fast) { ScheduleApply(fast); });
   channel_.SetSpaceListener([this](Priority) { OnSpace(); });
@@ -118,7 +119,7 @@ bool Server::DrainOnLoop(LoopState& state) {
 }
 
 void Server::ScheduleApply(bool fast) {
-  if (fast && options_.helping && !loops_.empty()) {
+  if (fast && helping_.load(std::memory_order_relaxed) && !loops_.empty()) {
     if (fast_apply_.scheduled.exchange(true)) return;
     KIWI_CHECK(channel_.TryPush(&fast_apply_, Priority::kCritical, Affinity::kAny),
                "Critical is never refused");
@@ -152,8 +153,9 @@ bool Server::Submit(Batch& batch) {
       (pause_all_.load(std::memory_order_relaxed) || batch.has_write)) {
     return false;  // waits, as for space; the end of the pause submits it again
   }
-  const Affinity affinity =
-      options_.helping && !batch.has_slow ? Affinity::kAny : Affinity::kWorkerOnly;
+  const Affinity affinity = helping_.load(std::memory_order_relaxed) && !batch.has_slow
+                                ? Affinity::kAny
+                                : Affinity::kWorkerOnly;
   if (!channel_.TryPush(&batch, batch.batch_priority, affinity)) return false;
   under_way_.fetch_add(1, std::memory_order_relaxed);
   return true;
@@ -195,7 +197,7 @@ void Server::Accept(int fd) {
 void Server::Adopt(LoopState& state, int fd) {
   net::Connection* const connection = net::AdoptDescriptor(*state.loop, fd);
   const bool full = registry_.count() >= max_clients_.load();
-  const bool stranger = options_.protected_mode && !PasswordRequired() &&
+  const bool stranger = protected_mode_.load() && !PasswordRequired() &&
                         !connection->peer_is_loopback() && !connection->is_unix();
   if (full || stranger) {
     stats_.Local().Add(Counter::kConnectionsRejected);
@@ -204,24 +206,23 @@ void Server::Adopt(LoopState& state, int fd) {
     return;
   }
   stats_.Local().Add(Counter::kConnectionsReceived);
-  connection->SetKeepAlive(options_.tcp_keepalive_s);
+  connection->SetKeepAlive(tcp_keepalive_s_.load());
   LoopState* const home = &state;
-  auto record = registry_.Add(
-      {.address = connection->peer_address(),
-       .local_address = connection->local_address(),
-       .fd = fd,
-       .unix_socket = connection->is_unix(),
-       .created_ms = clock_->MonotonicNs() / 1'000'000},
-      [home](uint64_t id) {
-        home->loop->PostFunction([home, id] {
-          const auto found = home->sessions.find(id);
-          if (found != home->sessions.end()) found->second->CloseSoon("killed by CLIENT KILL");
-        });
-      });
+  auto record = registry_.Add({.address = connection->peer_address(),
+                               .local_address = connection->local_address(),
+                               .fd = fd,
+                               .unix_socket = connection->is_unix(),
+                               .created_ms = clock_->MonotonicNs() / 1'000'000},
+                              [home](uint64_t id) {
+                                home->loop->PostFunction([home, id] {
+                                  const auto found = home->sessions.find(id);
+                                  if (found != home->sessions.end())
+                                    found->second->CloseSoon("killed by CLIENT KILL");
+                                });
+                              });
   const uint64_t id = record->id;
   // Owns itself until DeleteSession.
-  state.sessions[id] =
-      std::make_unique<Session>(this, connection, std::move(record)).release();
+  state.sessions[id] = std::make_unique<Session>(this, connection, std::move(record)).release();
 }
 
 void Server::OnSessionClosed(Session& session, const Status& reason) {
@@ -336,13 +337,17 @@ bool Server::DebugAllowed(bool local) const {
          (options_.debug_access == DebugAccess::kLocal && local);
 }
 
-void Server::SetLowCommands(const std::vector<std::string>& names) {
-  for (auto& priority : default_priorities_) priority = Priority::kHigh;
-  for (const std::string& name : names) {
-    if (const auto* command = commands::CommandTable::Get().FindByName(name); command != nullptr) {
-      default_priorities_[static_cast<size_t>(command->id)] = Priority::kLow;
+void Server::SetDefaultPriorities(Priority others, const std::vector<std::string>& high,
+                                  const std::vector<std::string>& low) {
+  for (auto& priority : default_priorities_) priority = others;
+  auto set = [this](const std::vector<std::string>& names, Priority priority) {
+    for (const std::string& name : names) {
+      const auto* command = commands::CommandTable::Get().FindByName(name);
+      if (command != nullptr) default_priorities_[static_cast<size_t>(command->id)] = priority;
     }
-  }
+  };
+  set(high, Priority::kHigh);
+  set(low, Priority::kLow);
 }
 
 }  // namespace kiwi::server

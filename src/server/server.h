@@ -35,6 +35,8 @@ struct OutputLimit {
   int64_t soft_seconds = 0;
 };
 
+inline constexpr std::string_view kKiwiVersion = "0.1.0";
+
 enum class DebugAccess : uint8_t { kNo, kLocal, kYes };
 
 struct ServerOptions {
@@ -44,10 +46,7 @@ struct ServerOptions {
   runtime::ChannelOptions channel;
   int network_threads = 1;
   int storage_threads = 2;
-  bool helping = true;
-  bool protected_mode = true;
   DebugAccess debug_access = DebugAccess::kNo;
-  int tcp_keepalive_s = 300;
   int64_t shutdown_timeout_ms = 10'000;
 };
 
@@ -57,8 +56,8 @@ class Server {
   Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clock* clock);
   ~Server();
 
-  // The view must be set before Start.
-  void SetView(commands::ServerView* view) { view_ = view; }
+  // Once, before settings are brought in and before Start.
+  void SetView(commands::ServerView* view);
   // Binds, elects, replays, then accepts.
   Status Start();
   // Takes no new requests, lets those under way finish (up to shutdown_timeout_ms), then ends all
@@ -72,12 +71,19 @@ class Server {
   void SetQueryBufferLimit(size_t bytes) { query_buffer_limit_ = bytes; }
   void SetMaxBulk(uint64_t bytes) { max_bulk_bytes_ = bytes; }
   void SetOutputLimit(const OutputLimit& limit);
+  // Unsent replies beyond which a connection is neither read nor executed further.
+  void SetReplyBacklog(size_t bytes) { reply_backlog_bytes_ = bytes; }
+  size_t reply_backlog() const { return reply_backlog_bytes_.load(std::memory_order_relaxed); }
   void SetActiveExpire(bool on) { active_expire_ = on; }
   // CLIENT PAUSE: batches (or those that write) wait until then, or until UnpauseClients.
   void PauseClients(commands::PauseMode mode, int64_t until_wall_ms);
   void UnpauseClients();
-  // Commands (by full name) whose requests are Low by default.
-  void SetLowCommands(const std::vector<std::string>& names);
+  // Of the requests of connections that chose none by CLIENT PRIORITY; commands by full name.
+  void SetDefaultPriorities(runtime::Priority others, const std::vector<std::string>& high,
+                            const std::vector<std::string>& low);
+  void SetHelping(bool on) { helping_ = on; }
+  void SetProtectedMode(bool on) { protected_mode_ = on; }
+  void SetKeepAlive(int seconds) { tcp_keepalive_s_ = seconds; }
   // Recomputes what the executor must report as slow, after the slow log's or the latency monitor's
   // threshold has changed.
   void UpdateSlowThreshold(int64_t slowlog_us);
@@ -114,6 +120,7 @@ class Server {
   runtime::PriorityChannel& channel() { return channel_; }
   runtime::WorkerPool& workers() { return workers_; }
   std::vector<const net::Loop*> loops() const;
+  std::vector<std::string> addresses() const { return listener_->addresses(); }
   const ServerOptions& options() const { return options_; }
   size_t max_clients() const { return max_clients_; }
   int64_t started_ms() const { return started_ms_; }
@@ -152,7 +159,6 @@ class Server {
   const ServerOptions options_;
   Clock* const clock_;
   const std::unique_ptr<Engine> engine_;
-  commands::ServerView* view_ = nullptr;
   int64_t started_ms_ = 0;
 
   Stats stats_;
@@ -176,9 +182,13 @@ class Server {
 
   std::atomic<int64_t> pause_until_ms_{0};  // 0: no pause
   std::atomic<bool> pause_all_{false};
+  std::atomic<bool> helping_{true};
+  std::atomic<bool> protected_mode_{true};
+  std::atomic<int> tcp_keepalive_s_{300};
   std::atomic<size_t> max_clients_{10'000};
   std::atomic<int64_t> timeout_ms_{0};
   std::atomic<size_t> query_buffer_limit_{size_t{1} << 30};
+  std::atomic<size_t> reply_backlog_bytes_{size_t{1} << 20};
   std::atomic<uint64_t> max_bulk_bytes_{uint64_t{512} << 20};
   std::atomic<size_t> output_hard_bytes_{0};
   std::atomic<size_t> output_soft_bytes_{0};

@@ -1,12 +1,12 @@
 #include "server/server_commands.h"
 
 #include <chrono>
-#include <condition_variable>
 #include <thread>
 
 #include "base/random.h"
 #include "server/allocator.h"
 #include "server/internal_write.h"
+#include "storage/file_layer.h"
 
 namespace kiwi::server {
 namespace {
@@ -22,7 +22,7 @@ std::string MakeRunId() {
 }  // namespace
 
 ServerCommands::ServerCommands(
-    Server* server, ConfigService* config, Clock* clock,
+    Server* server, config::Config* config, Clock* clock,
     std::function<void(const commands::ShutdownRequest&)> request_shutdown)
     : server_(server),
       config_(config),
@@ -33,6 +33,25 @@ ServerCommands::ServerCommands(
 bool ServerCommands::CheckPassword(std::string_view user, std::string_view password) const {
   if (user != "default") return false;
   return !server_->PasswordRequired() || server_->CheckPassword(password);
+}
+
+std::optional<commands::ConfigSetError> ServerCommands::ConfigSet(
+    commands::NameValueViews options) {
+  auto error = config_->Set(options);
+  if (!error) return std::nullopt;
+  return commands::ConfigSetError{.unknown = error->unknown,
+                                  .name = std::move(error->name),
+                                  .reason = std::move(error->reason)};
+}
+
+Status ServerCommands::SetDiskFault(std::string_view fault, std::string_view value) {
+  storage::FileLayer* const layer = server_->options().engine.file_layer;
+  if (layer == nullptr) {
+    return {StatusCode::kUnavailable,
+            "fault injection is disabled: set fault.enabled yes and fault.file-layer yes in the "
+            "configuration and start the server anew"};
+  }
+  return layer->faults().Set(fault, value);
 }
 
 std::string ServerCommands::AllocatorReport() { return ReadAllocatorReport(); }
@@ -97,30 +116,7 @@ void ServerCommands::ReadKeyspace(int db_index, keyspace::ShardSet shards,
 
 std::string ServerCommands::ExecuteWrite(int db, std::span<const std::string_view> args) {
   if (Executor::HoldsShards()) return {};
-  struct Outcome {
-    Mutex mu;
-    CondVar done;
-    bool ready KIWI_GUARDED_BY(mu) = false;
-    std::string reply KIWI_GUARDED_BY(mu);
-  };
-  auto outcome = std::make_shared<Outcome>();
-  raft::Node& node = server_->engine().node();
-  InternalWrite::Propose(node, runtime::Priority::kNormal, db, {args.begin(), args.end()},
-                         [outcome](std::string reply) {
-                           MutexLock lock(outcome->mu);
-                           outcome->reply = std::move(reply);
-                           outcome->ready = true;
-                           outcome->done.NotifyAll();
-                         });
-  for (;;) {
-    {
-      MutexLock lock(outcome->mu);
-      if (outcome->ready) return outcome->reply;
-      outcome->done.WaitFor(outcome->mu, std::chrono::milliseconds(1));
-      if (outcome->ready) return outcome->reply;
-    }
-    node.ApplyCommitted(false);  // this may be the only worker: it must not wait for another
-  }
+  return ExecuteInternalWrite(server_->engine().node(), db, {args.begin(), args.end()});
 }
 
 void ServerCommands::SleepUs(int64_t us) {

@@ -7,34 +7,23 @@
 #include <vector>
 
 #include "commands/server_view.h"
+#include "config/config.h"
 #include "server/server.h"
 
 namespace kiwi::server {
-
-// What the configuration does for CONFIG; main.cc binds it to config/.
-class ConfigService {
- public:
-  virtual ~ConfigService() = default;
-  virtual std::vector<commands::NameValue> List() = 0;
-  virtual std::optional<commands::ConfigSetError> Set(commands::NameValueViews options) = 0;
-  virtual Status Rewrite() = 0;
-  virtual std::string file() const = 0;
-};
 
 // Thread-safe.
 class ServerCommands final : public commands::ServerView {
  public:
   // All outlive it. request_shutdown ends the process in good order; called from any thread.
-  ServerCommands(Server* server, ConfigService* config, Clock* clock,
+  ServerCommands(Server* server, config::Config* config, Clock* clock,
                  std::function<void(const commands::ShutdownRequest&)> request_shutdown);
 
   Clock& clock() override { return *clock_; }
   bool PasswordRequired() const override { return server_->PasswordRequired(); }
   bool CheckPassword(std::string_view user, std::string_view password) const override;
   std::vector<commands::NameValue> ConfigList() const override { return config_->List(); }
-  std::optional<commands::ConfigSetError> ConfigSet(commands::NameValueViews options) override {
-    return config_->Set(options);
-  }
+  std::optional<commands::ConfigSetError> ConfigSet(commands::NameValueViews options) override;
   Status ConfigRewrite() override { return config_->Rewrite(); }
   void CollectInfo(uint32_t needs, commands::InfoFigures* figures) override;
   void ResetStats() override { server_->stats().Reset(); }
@@ -59,6 +48,7 @@ class ServerCommands final : public commands::ServerView {
   void ReadKeyspace(int db, keyspace::ShardSet shards,
                     FunctionRef<void(keyspace::Db&)> read) override;
   std::string ExecuteWrite(int db, std::span<const std::string_view> args) override;
+  Status SetDiskFault(std::string_view fault, std::string_view value) override;
   void SetActiveExpire(bool on) override { server_->SetActiveExpire(on); }
   void SleepUs(int64_t us) override;
 
@@ -70,7 +60,7 @@ class ServerCommands final : public commands::ServerView {
   void CollectRaft(commands::InfoFigures* figures);
 
   Server* const server_;
-  ConfigService* const config_;
+  config::Config* const config_;
   Clock* const clock_;
   const std::function<void(const commands::ShutdownRequest&)> request_shutdown_;
   const std::string run_id_;

@@ -17,8 +17,8 @@ constexpr size_t kMaxBatchRequests = 1024;
 constexpr size_t kMaxBatchBytes = 256 << 10;  // then the rest waits for the next batch
 // While a batch is under way, reading goes on up to this much.
 constexpr size_t kMaxInputAhead = 64 << 10;
-// With more unsent replies than this a connection is neither read nor executed further.
-constexpr size_t kMaxUnsentReplies = 1 << 20;
+// Replies of this size are handed over, not copied.
+constexpr size_t kLargeReplies = 64 << 10;
 
 Priority ToPriority(commands::ClientPriority p) {
   switch (p) {
@@ -34,8 +34,7 @@ Priority ToPriority(commands::ClientPriority p) {
 
 }  // namespace
 
-Session::Session(Server* server, net::Connection* connection,
-                 std::shared_ptr<ClientRecord> record)
+Session::Session(Server* server, net::Connection* connection, std::shared_ptr<ClientRecord> record)
     : server_(server),
       connection_(connection),
       loop_(&connection->loop()),
@@ -77,7 +76,7 @@ void Session::DeleteIfDone() {
 void Session::Pump() {
   if (closed_ || connection_ == nullptr) return;
   if (close_after_reply_ || server_->draining()) return;
-  if (connection_->unsent_bytes() > kMaxUnsentReplies) {
+  if (connection_->unsent_bytes() > server_->reply_backlog()) {
     connection_->PauseReading();
     return;
   }
@@ -100,7 +99,6 @@ bool Session::ParseBatch() {
   limits.authenticated = authenticated_;
   // Before AUTH each request is executed on its own, since it may lift the limits for the next.
   const size_t max_requests = authenticated_ ? kMaxBatchRequests : 1;
-  const Priority own = ToPriority(priority_);
   size_t used = 0;
   while (batch_.items.size() < max_requests && used < kMaxBatchBytes) {
     const size_t first = batch_.args.size();
@@ -123,8 +121,9 @@ bool Session::ParseBatch() {
     const commands::Args args(batch_.args.data() + first, item.arg_count);
     item.command = CommandTable::Get().Find(args);
     if (item.command != nullptr && item.command->Is(commands::kInternal)) item.command = nullptr;
-    const Priority priority =
-        item.command == nullptr ? own : std::max(own, server_->DefaultPriority(*item.command));
+    const Priority priority = priority_chosen_ || item.command == nullptr
+                                  ? ToPriority(priority_)
+                                  : server_->DefaultPriority(*item.command);
     if (batch_.items.empty()) {
       batch_.batch_priority = priority;
     } else if (priority != batch_.batch_priority) {  // cut where the priority changes
@@ -197,7 +196,7 @@ void Session::OnPassDone() {
   Publish();
   if (!batch_.replies.empty()) {
     server_->CountOutput(batch_.replies.size());
-    if (batch_.replies.size() >= kMaxUnsentReplies / 16) {
+    if (batch_.replies.size() >= kLargeReplies) {
       connection_->Write(std::move(batch_.replies));
       batch_.replies.clear();
     } else {
@@ -314,6 +313,7 @@ void Session::Reset() {
   db_ = 0;
   resp_version_ = 2;
   priority_ = commands::ClientPriority::kNormal;
+  priority_chosen_ = false;
   authenticated_ = !server_->PasswordRequired();
 }
 

@@ -72,9 +72,7 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   std::string_view name() const override { return name_; }
   void SetName(std::string_view name) override;
   void SetLibraryName(std::string_view name) override { record_->SetLibraryName(name); }
-  void SetLibraryVersion(std::string_view version) override {
-    record_->SetLibraryVersion(version);
-  }
+  void SetLibraryVersion(std::string_view version) override { record_->SetLibraryVersion(version); }
   int resp_version() const override { return resp_version_; }
   void SetRespVersion(int version) override { resp_version_ = version; }
   bool authenticated() const override { return authenticated_; }
@@ -82,7 +80,10 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   std::string_view user() const override { return "default"; }
   void SetReplyMode(commands::ReplyMode mode) override;
   commands::ClientPriority priority() const override { return priority_; }
-  void SetPriority(commands::ClientPriority priority) override { priority_ = priority; }
+  void SetPriority(commands::ClientPriority priority) override {
+    priority_ = priority;
+    priority_chosen_ = true;
+  }
   void SetNoEvict(bool on) override { record_->SetFlag(ClientRecord::kNoEvict, on); }
   void CloseAfterReply() override { close_after_reply_ = true; }
   void Reset() override;
@@ -111,7 +112,7 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   bool waits_for_space_ = false;  // the channel refused the batch
   bool closed_ = false;
   bool parse_failed_ = false;
-  bool multi_slow_ = false;       // parsed since MULTI: something that no net loop may run
+  bool multi_slow_ = false;  // parsed since MULTI: something that no net loop may run
   int64_t last_active_ms_ = 0;
   int64_t over_soft_since_ms_ = 0;
 
@@ -127,6 +128,7 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   uint8_t skip_replies_ = 0;  // 2: this reply and the next; 1: this one
   bool close_after_reply_ = false;
   commands::ClientPriority priority_ = commands::ClientPriority::kNormal;
+  bool priority_chosen_ = false;  // by CLIENT PRIORITY; else each command has its default
   Transaction transaction_;
   std::string name_;
 };

@@ -1,0 +1,109 @@
+// kiwi-server [file] [--name value …]…
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "config/command_line.h"
+#include "config/config.h"
+#include "server/server.h"
+#include "server/server_commands.h"
+#include "server/settings.h"
+#include "storage/file_layer.h"
+
+namespace kiwi::server {
+namespace {
+
+int Fail(const Status& status) {
+  std::fprintf(stderr, "kiwi-server: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+// Descriptors for every client and the backends' files, as far as the system allows.
+void RaiseDescriptorLimit(int64_t max_clients) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto wanted = static_cast<rlim_t>(max_clients + 1024);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
+    KIWI_LOG(kWarn, "descriptor limit is {}; maxclients {} wants {}", limit.rlim_cur, max_clients,
+             wanted);
+  }
+}
+
+int WaitForSignal(const sigset_t& signals) {
+  int received = 0;
+  while (sigwait(&signals, &received) != 0) {
+  }
+  return received;
+}
+
+int Run(const config::CommandLine& line) {
+  // Blocked here, before any thread starts, and waited for below: handlers would run anywhere.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  Result<std::unique_ptr<config::Config>> loaded = config::Config::Load(line);
+  if (!loaded.ok()) return Fail(loaded.status());
+  config::Config& config = **loaded;
+  if (const Status s = InitLog(MakeLogOptions(config)); !s.ok()) return Fail(s);
+  RaiseDescriptorLimit(config.Get<"maxclients">());
+
+  ServerOptions options = MakeServerOptions(config);
+  std::unique_ptr<storage::FileLayer> file_layer;
+  if (config.Get<"fault.enabled">() && config.Get<"fault.file-layer">()) {
+    file_layer = std::make_unique<storage::FileLayer>();
+    options.engine.file_layer = file_layer.get();
+  }
+  Clock& clock = SystemClock();
+  Result<std::unique_ptr<Engine>> engine = Engine::Open(options.engine, &clock);
+  if (!engine.ok()) return Fail(engine.status());
+
+  Server server(options, std::move(*engine), &clock);
+  ServerCommands view(&server, &config, &clock,
+                      [](const commands::ShutdownRequest&) { kill(getpid(), SIGTERM); });
+  server.SetView(&view);
+  BindSettings(&config, &server);
+  if (const Status s = server.Start(); !s.ok()) return Fail(s);
+  ApplyReplicatedSettings(config, &server);
+  for (const std::string& address : server.addresses()) {
+    KIWI_LOG(kInfo, "ready to accept connections address={}", address);
+  }
+
+  const int received = WaitForSignal(signals);
+  KIWI_LOG(kInfo, "shutting down signal={}", received);
+  server.Stop();
+  KIWI_LOG(kInfo, "bye");
+  FlushLog();
+  return 0;
+}
+
+int Main(const std::vector<std::string>& args) {
+  const Result<config::CommandLine> line = config::ParseCommandLine(args);
+  if (!line.ok()) return Fail(line.status());
+  if (line->help) {
+    std::fputs(config::UsageText().c_str(), stdout);
+    return 0;
+  }
+  if (line->version) {
+    std::printf("kiwi-server %s\n", std::string(kKiwiVersion).c_str());
+    return 0;
+  }
+  return Run(*line);
+}
+
+}  // namespace
+}  // namespace kiwi::server
+
+int main(int argc, char** argv) {
+  return kiwi::server::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,20 @@
+// From the configuration to what each component is made with, and on to what may change while the
+// server runs.
+#pragma once
+
+#include "base/log.h"
+#include "config/config.h"
+#include "server/server.h"
+
+namespace kiwi::server {
+
+ServerOptions MakeServerOptions(const config::Config& config);
+LogOptions MakeLogOptions(const config::Config& config);
+
+// Brings every changeable option into the running server, now and whenever CONFIG SET changes it.
+// Before the server's threads start; both outlive the process.
+void BindSettings(config::Config* config, Server* server);
+// What the stored state has and the file says otherwise goes through the log. After Start.
+void ApplyReplicatedSettings(const config::Config& config, Server* server);
+
+}  // namespace kiwi::server
