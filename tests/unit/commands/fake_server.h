@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "commands/server_view.h"
@@ -107,6 +108,10 @@ class FakeServer final : public ServerView {
     written.emplace_back(args.begin(), args.end());
     return "+OK\r\n";
   }
+  Status SetDiskFault(std::string_view fault, std::string_view value) override {
+    faults.emplace_back(std::string(fault), std::string(value));
+    return {};
+  }
   void SetActiveExpire(bool on) override { active_expire = on; }
   void SleepUs(int64_t us) override { slept_us += us; }
 
@@ -122,6 +127,7 @@ class FakeServer final : public ServerView {
   Status checkpoint_status;
   std::optional<ShutdownRequest> shutdown;
   std::vector<std::vector<std::string>> written;
+  std::vector<std::pair<std::string, std::string>> faults;
   bool active_expire = true;
   int64_t slept_us = 0;
 
