@@ -76,7 +76,7 @@ Status Core::Load(const LogReader& log) {
 
   if (term_ > 0 && !KIWI_MUTANT(kLeaseForgottenAtRestart)) {
     // Before the crash this node may have answered a leader that counts on its silence.
-    promise_until_ = static_cast<uint64_t>(options_.election_ticks);
+    promise_end_ = static_cast<uint64_t>(options_.election_ticks) + 1;
   }
   BecomeFollower(term_, kNoNode);
   last_soft_ = SoftState{};

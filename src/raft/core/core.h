@@ -187,8 +187,9 @@ class Core {
   int election_elapsed_ = 0;
   int heartbeat_elapsed_ = 0;
   int election_timeout_ = 0;
-  // While now_ is at or below it, a leader that this node has answered may hold a lease.
-  uint64_t promise_until_ = 0;
+  // Before this tick a leader that this node has answered may hold a lease: an election timeout, and
+  // one tick more because the first may come at once.
+  uint64_t promise_end_ = 0;
 
   // Candidates.
   std::vector<std::pair<NodeId, Vote>> votes_;

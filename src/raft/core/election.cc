@@ -27,7 +27,7 @@ bool Core::Promotable() const {
 // True while a leader may serve reads on the strength of this node's silence (6.4.1).
 bool Core::LeaderMayHoldLease() const {
   if (!options_.check_quorum || KIWI_MUTANT(kLeaseVoteGranted)) return false;
-  return role_ == Role::kLeader || now_ <= promise_until_;
+  return role_ == Role::kLeader || now_ < promise_end_;
 }
 
 void Core::Hup(ElectionKind kind) {

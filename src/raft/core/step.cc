@@ -61,7 +61,7 @@ Status Core::Step(Message m) {
     if (role_ == Role::kLeader) return Malformed("a second leader in this term");
     if (role_ != Role::kFollower || leader_ != m.from) BecomeFollower(m.term, m.from);
     election_elapsed_ = 0;
-    promise_until_ = now_ + static_cast<uint64_t>(options_.election_ticks);
+    promise_end_ = now_ + static_cast<uint64_t>(options_.election_ticks) + 1;
     if (m.type == MessageType::kAppend) return AppendEntries(m);
   }
   if (role_ == Role::kLeader) {
