@@ -43,7 +43,7 @@ RowKey BodyKey(const Body& body, size_t piece) {
 }  // namespace
 
 CheckpointLoader::CheckpointLoader(Keyspace* keyspace, storage::Backend* backend)
-    : keyspace_(*keyspace), impl_(keyspace->impl()), backend_(*backend) {}
+    : impl_(keyspace->impl()), backend_(*backend) {}
 
 Status CheckpointLoader::InParallel(int threads, size_t count, FunctionRef<Status(size_t)> task) {
   std::atomic<size_t> next{0};

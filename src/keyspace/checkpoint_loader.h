@@ -59,7 +59,6 @@ class CheckpointLoader {
   Status RemoveEverything();
   void AddGarbage(Garbage garbage);
 
-  Keyspace& keyspace_;
   Keyspace::Impl& impl_;
   storage::Backend& backend_;
   StoredMeta meta_;

@@ -26,6 +26,7 @@ SlotTable::~SlotTable() {
 Object* SlotTable::Find(uint64_t hash, std::string_view key) const {
   const Leaf* leaf = LeafFor(hash);
   if (leaf == nullptr) return nullptr;
+  leaf->Prefetch();
   const size_t i = leaf->Find(hash, key);
   return i == Leaf::kNotFound ? nullptr : leaf->at(i);
 }

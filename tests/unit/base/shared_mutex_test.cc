@@ -1,0 +1,75 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace kiwi {
+namespace {
+
+TEST(SharedMutex, WritersExcludeEachOtherAndReaders) {
+  SharedMutex mu;
+  uint64_t first = 0;  // equal whenever no writer is inside
+  uint64_t second = 0;
+  std::atomic<uint64_t> torn{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20000; ++i) {
+        mu.Lock();
+        ++first;
+        ++second;
+        mu.Unlock();
+      }
+    });
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20000; ++i) {
+        mu.LockShared();
+        if (first != second) ++torn;
+        mu.UnlockShared();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(first, 60000u);
+  EXPECT_EQ(torn, 0u);
+}
+
+TEST(SharedMutex, ReadersShareIt) {
+  SharedMutex mu;
+  mu.LockShared();
+  std::thread other([&] {
+    mu.LockShared();
+    mu.UnlockShared();
+  });
+  other.join();  // would never end if the first reader kept it out
+  mu.UnlockShared();
+}
+
+// Readers that overlap all the time leave no moment without a reader, save that new ones wait behind
+// the writer.
+TEST(SharedMutex, AWriterGetsThroughReadersInARow) {
+  SharedMutex mu;
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 3; ++t) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        mu.LockShared();
+        std::this_thread::yield();
+        mu.UnlockShared();
+      }
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    mu.Lock();
+    mu.Unlock();
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+}
+
+}  // namespace
+}  // namespace kiwi
