@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <tuple>
 
 #include "raft/core/invariants.h"
 #include "unit/raft/core/script_cluster.h"
@@ -196,6 +197,21 @@ bool Story::Move(const Words& w) {
     cluster_.Settle(from);
     if (cluster_.Deliver(from, to, Type(w, 3)) == 0) throw StoryFailure("nothing to deliver");
     cluster_.Settle(to);
+  } else if (w[0] == "append") {  // append A B term T after I of L commit C entries t1 t2 ...
+    Message m;
+    m.type = MessageType::kAppend;
+    std::tie(m.from, m.to) = pair();
+    m.term = std::stoull(w[4]);
+    m.index = std::stoull(w[6]);
+    m.log_term = std::stoull(w[8]);
+    m.commit = std::stoull(w[10]);
+    for (size_t i = 12; i < w.size(); ++i) {
+      m.entries.push_back({.term = std::stoull(w[i]),
+                           .index = m.index + i - 11,
+                           .data = std::make_shared<const std::string>("x")});
+    }
+    Outcome(cluster_.Raw(m.to).Step(m));
+    cluster_.Settle(m.to);
   } else if (w[0] == "deliver-first") {
     const auto [from, to] = pair();
     cluster_.Settle(from);

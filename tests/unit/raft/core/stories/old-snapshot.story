@@ -19,8 +19,12 @@ deliver 3 1
 propose 1 c
 deliver 1 3 append
 expect 3 last 4
+deliver 3 1 append-answer
+deliver 1 3 append
+expect 3 commit 4 applied 4
+compact 3 4
 deliver 1 3 snapshot
-expect 3 last 4
+expect 3 last 4 commit 4
 run
 pass 1
 applied 3 a b c

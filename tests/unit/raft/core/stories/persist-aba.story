@@ -1,23 +1,14 @@
-# Entries of term 1 are replaced and come back while their first write is still under way: its
-# late completion proves nothing, because the replacement is written after it.
-option check-quorum 0
-option pre-vote 0
+# Entries of term 1 are replaced and come back while their first write is still under way. Its late
+# completion proves nothing: the disk will hold the replacement for a while.
 nodes 1 2 3
-campaign 1
-run
-cut 3
-cut 1 3
 hold-persist 2
-propose 1 a
-settle 1
-deliver 1 2           # write number one: a of term 1
-heal
-cut 1
-cut 2 1
-campaign 3            # without a, but 2's log counts only what is written: 3 needs term 2
-settle 3
-lose 3 2 vote
-expect 3 role candidate
-heal
-run
-expect 2 last 2
+append 1 2 term 1 after 0 of 0 commit 0 entries 1 1
+append 3 2 term 2 after 0 of 0 commit 0 entries 2
+append 1 2 term 3 after 0 of 0 commit 2 entries 1 1
+persist 2 1
+expect 2 commit 2 applied 0
+persist 2 1
+expect 2 applied 0
+persist 2 1
+expect 2 applied 2
+log 2 1:x 1:x
