@@ -14,7 +14,7 @@ def before_checkpoint():
     yield ("SET", "string:raw", b"r" * 1000)
     yield ("SET", "string:binary", bytes(range(256)))
     yield ("SET", "string:empty", "")
-    yield ("SET", "string:large", b"L" * 200000)
+    yield ("SET", "string:large", b"L" * 20000)
     yield ("SET", "string:expiring", "later", "PXAT", FAR_FUTURE_MS)
     yield ("SET", "string:{tag}:1", "slot by tag")
     yield ("HSET", "hash:small", "field", "value", "number", "17", "empty", "")

@@ -38,7 +38,7 @@ def make(args, backend, ending):
         server.stop() if ending == "clean" else server.kill()
         # Logs for people and dumps of options are no part of the format.
         shutil.copytree(server.folder, target / "data", ignore=shutil.ignore_patterns(
-            "LOG", "LOG.old*", "OPTIONS-*", "LOCK", "*.pid", "*.sock"))
+            "LOG", "LOG.old*", "OPTIONS-*", "LOCK", "kiwi.lock"))
         (target / "expected.json").write_text(json.dumps(seen, indent=1) + "\n")
     finally:
         server.remove()

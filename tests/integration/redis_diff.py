@@ -426,7 +426,7 @@ class Comparison:
               (self.differences, what, shorten(kiwi), shorten(redis)))
         if self.options.trace == self.differences:
             for args in self.history:
-                if about is None or about in args or args[0].lower() in (b"select", b"move"):
+                if about is None or about == b"*" or about in args or args[0].lower() in (b"select", b"move"):
                     print("   ", shorten(args))
 
     def run_batch(self, commands):
