@@ -10,6 +10,7 @@ settle 1
 duplicate 1 2
 deliver-first 1 2 append
 deliver-first 1 2 append
-log 2 1:- 1:a 1:b
+expect 2 last 3
 deliver-first 1 2 append
+expect 2 last 3
 log 2 1:- 1:a 1:b
