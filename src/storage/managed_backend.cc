@@ -27,6 +27,15 @@ class ClosedIterator final : public Iterator {
   Status status() const override { return ClosedError(); }
 };
 
+// Of nothing; keeps the backend closed while it lives, as no engine could read at it later.
+class ClosedSnapshot final : public Snapshot {
+ public:
+  explicit ClosedSnapshot(std::atomic<int>* views) : view_(views) {}
+
+ private:
+  View view_;
+};
+
 // Opening writes what the logs hold once more, and some small files.
 constexpr uint64_t kSpareBytes = uint64_t{1} << 20;
 
@@ -89,7 +98,7 @@ std::unique_ptr<Iterator> ManagedBackend::NewIterator(const ReadOptions& options
 
 std::unique_ptr<const Snapshot> ManagedBackend::GetSnapshot() const {
   ReaderLock lock(gate_);
-  if (!engine_) return std::make_unique<Snapshot>();
+  if (!engine_) return std::make_unique<ClosedSnapshot>(&views_);
   return engine_->GetSnapshot();
 }
 

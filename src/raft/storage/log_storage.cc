@@ -228,10 +228,11 @@ void LogStorage::AddToBatch(const LogBatch& batch, const LogState::Plan& plan, L
   if (batch.hard_state != nullptr) PutRecord(kHardStateKey, *batch.hard_state);
 }
 
-Status LogStorage::WriteBatch(bool sync) {
+Status LogStorage::WriteBatch(bool sync, LogIndex removes_from) {
   storage::WriteOptions options;
   options.sync = sync;
   Status status = backend_->Write(options, batch_.get());
+  if (!status.ok()) uncertain_from_ = std::min(uncertain_from_, removes_from);
   if (batch_->SizeBytes() > kBatchBytesKept) {
     batch_ = backend_->NewBatch();
   } else {
@@ -258,7 +259,8 @@ Status LogStorage::Write(const LogBatch& batch) {
     return {};
   }
   WriterLock rewriting(rewrite_mu_);
-  KIWI_RETURN_IF_ERROR(WriteBatch(batch.sync));
+  KIWI_RETURN_IF_ERROR(
+      WriteBatch(batch.sync, batch.snapshot != nullptr ? old_first : plan.truncate_from));
   MutexLock lock(mu_);
   state_.Apply(batch, plan);
   return {};
@@ -300,11 +302,14 @@ Status LogStorage::Resume() {
   LogState recovered(options_.cache_bytes);
   KIWI_RETURN_IF_ERROR(Recover(&recovered).WithContext("after resuming"));
   MutexLock lock(mu_);
-  if (recovered.last_index() < state_.last_index() ||
-      recovered.hard_state().term < state_.hard_state().term) {
-    return Corrupt(fmt::format("after resuming, the last entry is {} instead of {}: restart",
-                               recovered.last_index(), state_.last_index()));
+  const LogIndex expected = std::min(state_.last_index(), uncertain_from_ - 1);
+  if (recovered.last_index() < expected) {
+    return Corrupt(
+        fmt::format("after resuming, the last entry is {} instead of {}: entries are lost",
+                    recovered.last_index(), expected));
   }
+  state_ = std::move(recovered);
+  uncertain_from_ = kNoLimit;
   return {};
 }
 

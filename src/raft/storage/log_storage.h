@@ -52,9 +52,10 @@ class LogStorage final : public Storage {
   // run beside everything else.
   Status ReleaseSpace() { return backend_->Flush(); }
 
-  // After an error whose cause is gone: resumes the backend and makes sure that it still holds what
-  // this log says. An error means that the log must be opened anew, in a new process. It is a
-  // mutation: no other runs beside it.
+  // After an error whose cause is gone: resumes the backend and reads the log again, as Open does.
+  // What was written before is there; the mutation that failed has happened or not, as a whole, so
+  // the owner must look (and forget what it believed). kCorruption: the disk lost acknowledged
+  // entries. It is a mutation: no other runs beside it.
   Status Resume();
 
  private:
@@ -65,7 +66,8 @@ class LogStorage final : public Storage {
   Status RecoverEntries(LogState* state) const;
   Result<bool> ReadRecord(std::string_view key, std::string* value) const;
 
-  Status WriteBatch(bool sync);  // batch_, and clears it
+  // Writes batch_ and clears it. It removes entries from `removes_from` on (kNoLimit: none).
+  Status WriteBatch(bool sync, LogIndex removes_from = kNoLimit);
   void AddToBatch(const LogBatch& batch, const LogState::Plan& plan, LogIndex old_first,
                   LogIndex old_last);
   template <typename Record>
@@ -75,9 +77,11 @@ class LogStorage final : public Storage {
   storage::Backend* const backend_;
   const LogStorageOptions options_;
 
-  // The mutator's alone; kept to spare allocations.
+  // The mutator's alone. The first two are kept to spare allocations.
   std::unique_ptr<storage::WriteBatch> batch_;
   std::string scratch_;
+  // A mutation that failed may have removed entries from here on.
+  LogIndex uncertain_from_ = kNoLimit;
 
   // Taken before mu_. Exclusive while existing entries are deleted or replaced, in the backend and
   // in state_; shared by reads of the backend, which so see what state_ says.

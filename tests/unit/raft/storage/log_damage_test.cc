@@ -188,7 +188,34 @@ TEST_P(LogDamage, AFailedSyncIsResumedWithoutLoss) {
   EXPECT_EQ(log->LastIndex(), 20u);
   const Status resumed = log->Resume();
   ASSERT_TRUE(resumed.ok()) << resumed.ToString();
+  EXPECT_EQ(log->LastIndex(), 20u);
   ASSERT_TRUE(WriteEntries(log.get(), {Make(21, 1)}, nullptr, true).ok());
+  layer.Crash();
+}
+
+// The write's bytes reached the file, only its sync failed: afterwards it has happened.
+TEST_P(LogDamage, AfterResumeTheLogIsWhatTheDiskHolds) {
+  storage::FileLayer layer;
+  Status error;
+  const auto backend = OpenBackendAt(GetParam(), dir_.path(), &layer, &error);
+  ASSERT_TRUE(backend) << error.ToString();
+  const auto log = std::move(LogStorage::Open(backend.get())).value();
+  std::vector<Entry> entries;
+  for (LogIndex i = 1; i <= 10; ++i) entries.push_back(Make(i, 1));
+  ASSERT_TRUE(WriteEntries(log.get(), entries, nullptr, true).ok());
+  layer.faults().FailSync(1);
+  EXPECT_FALSE(WriteEntries(log.get(), {Make(4, 2), Make(5, 2)}, nullptr, true).ok());
+  EXPECT_EQ(log->LastIndex(), 10u);
+  const Status resumed = log->Resume();
+  ASSERT_TRUE(resumed.ok()) << resumed.ToString();
+  EXPECT_EQ(log->LastIndex(), 5u);
+  EXPECT_EQ(*log->TermAt(5), 2u);
+  EXPECT_EQ(log->Entries(5, 6, 0)->front().bytes(), Make(5, 2).bytes());
+  // What memory says and what the disk says are one again.
+  ASSERT_TRUE(WriteEntries(log.get(), {Make(6, 3)}, nullptr, true).ok());
+  const auto again = LogStorage::Open(backend.get());
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ((*again)->LastIndex(), 6u);
   layer.Crash();
 }
 
