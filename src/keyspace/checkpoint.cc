@@ -31,7 +31,7 @@ Result<CheckpointMeta> Checkpointer::Load(int threads) {
   CheckpointLoader loader(impl_->keyspace, impl_->backend);
   KIWI_RETURN_IF_ERROR(loader.Load(threads));
   const StoredMeta& meta = loader.meta();
-  impl_->writer.SetStored(meta.generation, loader.meta_row());
+  impl_->writer.SetStored(meta.generation);
   MutexLock lock(impl_->mu);
   impl_->last.generation = meta.generation;
   impl_->last.applied_index = meta.applied_index;

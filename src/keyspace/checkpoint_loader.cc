@@ -77,13 +77,11 @@ Status CheckpointLoader::Load(int threads) {
 }
 
 Status CheckpointLoader::ReadMeta() {
-  const Status status = backend_.Get({}, kMetaKey, &meta_row_);
-  if (status.code() == StatusCode::kNotFound) {
-    meta_row_.clear();
-    return {};
-  }
+  std::string row;
+  const Status status = backend_.Get({}, kMetaKey, &row);
+  if (status.code() == StatusCode::kNotFound) return {};
   KIWI_RETURN_IF_ERROR(status);
-  KIWI_RETURN_IF_ERROR(DecodeMeta(meta_row_, &meta_));
+  KIWI_RETURN_IF_ERROR(DecodeMeta(row, &meta_));
   if (meta_.generation == 0 || meta_.generation >= (1u << 31) - 2) {
     return {StatusCode::kCorruption, "row M: generation out of range"};
   }

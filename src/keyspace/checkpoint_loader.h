@@ -24,7 +24,6 @@ class CheckpointLoader {
 
   Status Load(int threads);
   const StoredMeta& meta() const { return meta_; }  // generation 0: there was none
-  const std::string& meta_row() const { return meta_row_; }
 
  private:
   // A large value whose pieces are to come.
@@ -62,7 +61,6 @@ class CheckpointLoader {
   Keyspace::Impl& impl_;
   storage::Backend& backend_;
   StoredMeta meta_;
-  std::string meta_row_;
 
   Mutex mu_;
   std::vector<LoadedBody> bodies_ KIWI_GUARDED_BY(mu_);

@@ -53,11 +53,6 @@ CheckpointWriter::CheckpointWriter(Keyspace* keyspace, storage::Backend* backend
 
 CheckpointWriter::~CheckpointWriter() { impl_.tracker.set_sink(nullptr); }
 
-void CheckpointWriter::SetStored(uint32_t generation, std::string meta_row) {
-  completed_ = generation;
-  valid_meta_row_ = std::move(meta_row);
-}
-
 bool CheckpointWriter::NeedsWrite(const Mark& mark) const {
   if (mark.changed == 0 || mark.changed > generation_) return false;
   const bool void_row = mark.stored > last_valid_ && mark.stored != generation_;
@@ -110,6 +105,11 @@ void CheckpointWriter::Begin(uint64_t applied_index, std::string host) {
     dropped_databases_.push_back(id);
   }
   FreezeCells();
+  {
+    // From now on the applier may have to write out what it hands over.
+    MutexLock lock(write_mu_);
+    writer_ = std::make_unique<RowWriter>(&backend_, options_.batch_bytes);
+  }
   impl_.tracker.set_sink(this);
   active_.store(true, std::memory_order_release);
 }
@@ -235,10 +235,6 @@ Status CheckpointWriter::DrainQueue() {
 
 Status CheckpointWriter::Run() {
   KIWI_CHECK(running(), "Begin comes first");
-  {
-    MutexLock lock(write_mu_);
-    writer_ = std::make_unique<RowWriter>(&backend_, options_.batch_bytes);
-  }
   const Status status = Write();
   active_.store(false, std::memory_order_release);
   {
@@ -247,7 +243,6 @@ Status CheckpointWriter::Run() {
   }
   if (status.ok()) {
     completed_ = generation_;
-    valid_meta_row_ = meta_row_;
     Clean();
   }
   Forget();
@@ -255,18 +250,6 @@ Status CheckpointWriter::Run() {
 }
 
 Status CheckpointWriter::Write() {
-  if (meta_in_doubt_) {
-    // The failed run's meta may be on disk after all. Its rows are about to be overtaken, so the
-    // valid one is put back first.
-    auto batch = backend_.NewBatch();
-    if (valid_meta_row_.empty()) {
-      batch->Delete(kMetaKey);
-    } else {
-      batch->Put(kMetaKey, valid_meta_row_);
-    }
-    KIWI_RETURN_IF_ERROR(backend_.Write({.sync = true}, batch.get()));
-    meta_in_doubt_ = false;
-  }
   KIWI_RETURN_IF_ERROR(WritePages());
   KIWI_RETURN_IF_ERROR(WriteBodies());
   KIWI_RETURN_IF_ERROR(DrainQueue());
@@ -342,10 +325,9 @@ Status CheckpointWriter::Commit() {
   KIWI_RETURN_IF_ERROR(backend_.Sync());
   auto batch = backend_.NewBatch();
   batch->Put(kMetaKey, meta_row_);
-  meta_in_doubt_ = true;
-  KIWI_RETURN_IF_ERROR(backend_.Write({.sync = true}, batch.get()));
-  meta_in_doubt_ = false;
-  return {};
+  // Should this fail and yet reach the disk, what it makes valid is complete, and nothing of it is
+  // removed before a later one is valid.
+  return backend_.Write({.sync = true}, batch.get());
 }
 
 // Removes what the valid checkpoint superseded. After an error here the next run tries again: an

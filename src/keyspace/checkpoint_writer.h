@@ -29,8 +29,8 @@ class CheckpointWriter final : public CheckpointSink {
   CheckpointWriter(Keyspace* keyspace, storage::Backend* backend, const CheckpointOptions& options);
   ~CheckpointWriter() override;
 
-  // After Load: what is valid in the backend. meta_row is empty when there is none.
-  void SetStored(uint32_t generation, std::string meta_row);
+  // After Load: the generation that is valid in the backend; 0: none.
+  void SetStored(uint32_t generation) { completed_ = generation; }
   // All shards held exclusively.
   void Begin(uint64_t applied_index, std::string host);
   Status Run();
@@ -92,8 +92,6 @@ class CheckpointWriter final : public CheckpointSink {
 
   // Of the thread that runs.
   uint32_t completed_ = 0;
-  bool meta_in_doubt_ = false;  // a failed run may have left its meta
-  std::string valid_meta_row_;
   std::vector<VoidRows> void_rows_;
   std::vector<uint32_t> dropped_databases_;
   bool superseded_lost_ = false;  // the list of them was cut

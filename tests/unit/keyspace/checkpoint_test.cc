@@ -187,6 +187,21 @@ TEST_P(CheckpointProperty, AFailedRunIsMadeUpForByTheNext) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, CheckpointProperty, testing::Range<uint64_t>(1, 5));
 
+// The applier went on between Begin and Run for longer than the queue is deep.
+TEST(Checkpoint, WhatChangesBeforeTheRunStartsIsNotLost) {
+  TestBackend backend;
+  Keyspace keyspace(kOptions);
+  Checkpointer checkpointer(&keyspace, &backend, {.batch_bytes = 4096, .queue_bytes_max = 1000});
+  ASSERT_TRUE(checkpointer.Load(1).ok());
+  Workload workload(3);
+  workload.Steps(keyspace, 280);
+  const std::string at_begin = Picture(keyspace);
+  Begin(keyspace, checkpointer, 1);
+  workload.Steps(keyspace, 1000);
+  ASSERT_TRUE(checkpointer.Run().ok());
+  EXPECT_EQ(Picture(*LoadFrom(backend).keyspace), at_begin);
+}
+
 // --- what a run costs ---
 
 class CheckpointCost : public testing::Test {
