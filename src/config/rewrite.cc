@@ -123,7 +123,7 @@ Status WriteAndSync(int fd, const std::string& path, std::string_view content) {
 Status SyncDirectory(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return IoError(path, "open");
-  const Status status = ::fsync(fd) == 0 ? Status() : IoError(path, "fsync");
+  Status status = ::fsync(fd) == 0 ? Status() : IoError(path, "fsync");
   ::close(fd);
   return status;
 }
