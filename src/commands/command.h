@@ -51,6 +51,8 @@ enum Flag : uint32_t {
   // kFast as Redis flags it, but the cost grows with the number of arguments (MGET, HMGET, EXISTS
   // …): a net loop runs it only while they are few.
   kPerArgument = 1u << 27,
+  // Cheap enough for a net loop although Redis does not flag it fast (SET and its kin).
+  kCheap = 1u << 28,
 };
 
 enum class Group : uint8_t {
@@ -201,6 +203,7 @@ std::span<const CommandRow> SlowlogCommands();
 std::span<const CommandRow> LatencyCommands();
 std::span<const CommandRow> DebugCommands();
 std::span<const CommandRow> FunctionCommands();
+std::span<const CommandRow> AclCommands();
 std::span<const CommandRow> TransactionCommands();
 std::span<const CommandRow> RaftCommands();
 std::span<const CommandRow> FaultCommands();

@@ -41,7 +41,7 @@ void Info(Context& ctx) {
     if (const Command* command = FindPublic(name)) {
       ReplyCommandInfo(ctx.reply, *command);
     } else {
-      ctx.reply.NullArray();
+      ctx.reply.Null();
     }
   }
 }

@@ -13,6 +13,10 @@ void Flush(Context& ctx) {
   const bool ok =
       ctx.args.size() == 2 || (ctx.args.size() == 3 && (EqualsIgnoreCase(ctx.args[2], "async") ||
                                                         EqualsIgnoreCase(ctx.args[2], "sync")));
+  if (ctx.args.size() > 3) {
+    return ctx.reply.Error("ERR unknown subcommand or wrong number of arguments for '" +
+                           std::string(UpToNul(ctx.args[1])) + "'. Try FUNCTION HELP.");
+  }
   if (!ok) {
     return ctx.reply.Error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
   }

@@ -47,9 +47,9 @@ ClientInfo ClientRecord::Describe(int64_t now_ms) const {
   info.resp_version = resp_version.load(kRelaxed);
   info.queued_commands = queued_commands.load(kRelaxed);
   info.watched_keys = watched_keys.load(kRelaxed);
-  info.query_bytes = query_bytes.load(kRelaxed);
-  info.query_free_bytes = query_free_bytes.load(kRelaxed);
   info.argument_bytes = argument_bytes.load(kRelaxed);
+  info.query_bytes = query_bytes.load(kRelaxed) + info.argument_bytes;
+  info.query_free_bytes = query_free_bytes.load(kRelaxed);
   info.queued_bytes = queued_bytes.load(kRelaxed);
   info.reply_buffer_bytes = reply_buffer_bytes.load(kRelaxed);
   info.reply_buffer_peak = reply_buffer_peak.load(kRelaxed);

@@ -52,9 +52,9 @@ class ClientRecord {
   std::atomic<int> queued_commands{-1};  // of MULTI
   std::atomic<uint32_t> flags{0};
   std::atomic<size_t> watched_keys{0};
-  std::atomic<size_t> query_bytes{0};
+  std::atomic<size_t> query_bytes{0};  // received behind the executing batch
   std::atomic<size_t> query_free_bytes{0};
-  std::atomic<size_t> argument_bytes{0};
+  std::atomic<size_t> argument_bytes{0};  // of the executing batch
   std::atomic<size_t> queued_bytes{0};
   std::atomic<size_t> reply_buffer_bytes{0};
   std::atomic<size_t> reply_buffer_peak{0};

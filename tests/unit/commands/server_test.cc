@@ -175,6 +175,10 @@ TEST_F(ServerTest, TimeMemoryAndFunctions) {
   Run("SET a 1");
   EXPECT_NE(Run("MEMORY USAGE a SAMPLES 0"), "nil");
   EXPECT_EQ(Run("MEMORY USAGE a SAMPLES -1"), "-ERR syntax error");
+  EXPECT_EQ(Do("ACL WHOAMI"), "\"default\"");
+  EXPECT_EQ(Do("ACL USERS"), "[\"default\"]");
+  EXPECT_EQ(Do("ACL CAT nosuch"), "-ERR Unknown category 'nosuch'");
+  EXPECT_TRUE(Has(Do("ACL CAT transaction"), "\"multi\", \"exec\""));
   EXPECT_EQ(Run("FUNCTION FLUSH"), "OK");
   EXPECT_EQ(Run("FUNCTION FLUSH now"), "-ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
   EXPECT_EQ(Do("FUNCTION LIST"), "[]");
