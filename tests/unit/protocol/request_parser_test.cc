@@ -125,6 +125,7 @@ std::vector<std::string> Streams() {
       "*2\r\n$3\r\nfoo\r\n$-1\r\n",
       "*2\r\n$3\r\nfoo\r\n$03\r\nbar\r\n",
       "*\r\n",
+      "*1\r\n$1\r\na\r\n\nPING\r\n*1\r\n$1\r\nb\r\n*\r\n",
       "*1 \r\n",
       "a 'b\r\n",
       "*1\rX$3\rXfooYZ*1\r\n$1\r\na\r\n",  // LF and what ends a value are not looked at, as in
@@ -182,6 +183,10 @@ TEST(RequestParser, SaysWhatIsWrongInRedisWords) {
   EXPECT_EQ(ErrorOf("*3000000000\r\n"), "Protocol error: invalid multibulk length");
   EXPECT_EQ(ErrorOf("*a\r\n"), "Protocol error: invalid multibulk length");
   EXPECT_EQ(ErrorOf("*\r\n"), "Protocol error: invalid multibulk length");
+  EXPECT_EQ(ErrorOf("*01\r\n"), "Protocol error: invalid multibulk length");
+  EXPECT_EQ(ErrorOf("*18446744073709551617\r\n"), "Protocol error: invalid multibulk length");
+  EXPECT_EQ(ErrorOf("*1\r\n$01\r\n"), "Protocol error: invalid bulk length");
+  EXPECT_EQ(ErrorOf("*1\r\n$18446744073709551617\r\n"), "Protocol error: invalid bulk length");
   EXPECT_EQ(ErrorOf("*" + digits), "Protocol error: too big mbulk count string");
   EXPECT_EQ(ErrorOf("*1\r\nfoo\r\n"), "Protocol error: expected '$', got 'f'");
   EXPECT_EQ(ErrorOf("*1\r\n$-10\r\n"), "Protocol error: invalid bulk length");
