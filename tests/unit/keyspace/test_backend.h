@@ -20,18 +20,25 @@ class TestBackend final : public storage::Backend {
   // So many writes succeed; then all fail until it is raised.
   int writes_left = 1 << 30;
   int writes = 0;
-  bool last_write_synced = false;
+  // Writes of a meta that could become durable before what it makes valid, or not at all.
+  int careless_metas = 0;
 
   std::unique_ptr<storage::WriteBatch> NewBatch() const override {
-    return std::make_unique<Batch>(inner_->NewBatch(), before_put);
+    return std::make_unique<Batch>(inner_->NewBatch(), &before_put);
   }
   Status Write(const storage::WriteOptions& options, storage::WriteBatch* batch) override {
     KIWI_RETURN_IF_ERROR(Fail());
     ++writes;
-    last_write_synced = options.sync;
+    const auto* rows = static_cast<const Batch*>(batch);
+    if (rows->has_meta && (!options.sync || !all_synced_)) ++careless_metas;
+    all_synced_ = options.sync;
     return inner_->Write(options, static_cast<Batch*>(batch)->inner.get());
   }
-  Status Sync() override { return Fail(); }
+  Status Sync() override {
+    KIWI_RETURN_IF_ERROR(Fail());
+    all_synced_ = true;
+    return {};
+  }
   Status Flush() override { return inner_->Flush(); }
   Status Get(const storage::ReadOptions& options, std::string_view key,
              std::string* value) const override {
@@ -57,14 +64,15 @@ class TestBackend final : public storage::Backend {
 
  private:
   struct Batch final : storage::WriteBatch {
-    Batch(std::unique_ptr<storage::WriteBatch> b, std::function<void()> h)
-        : inner(std::move(b)), hook(std::move(h)) {}
+    Batch(std::unique_ptr<storage::WriteBatch> b, const std::function<void()>* h)
+        : inner(std::move(b)), hook(h) {}
     void Put(std::string_view key, std::string_view value) override {
-      if (hook) hook();
+      if (*hook) (*hook)();
+      has_meta = has_meta || key == "M";
       inner->Put(key, value);
     }
     void PutParts(std::string_view key, const std::string_view* parts, size_t count) override {
-      if (hook) hook();
+      if (*hook) (*hook)();
       inner->PutParts(key, parts, count);
     }
     void Delete(std::string_view key) override { inner->Delete(key); }
@@ -75,7 +83,8 @@ class TestBackend final : public storage::Backend {
     size_t SizeBytes() const override { return inner->SizeBytes(); }
 
     std::unique_ptr<storage::WriteBatch> inner;
-    std::function<void()> hook;
+    const std::function<void()>* hook;
+    bool has_meta = false;
   };
 
   Status Fail() {
@@ -85,6 +94,7 @@ class TestBackend final : public storage::Backend {
   }
 
   std::unique_ptr<storage::Backend> inner_;
+  bool all_synced_ = true;
 };
 
 }  // namespace kiwi::keyspace
