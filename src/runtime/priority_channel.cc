@@ -1,3 +1,7 @@
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan"  // the queue's fences; has to stand before the headers
+#endif
+
 #include "runtime/priority_channel.h"
 
 #include <concurrentqueue/concurrentqueue.h>

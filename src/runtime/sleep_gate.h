@@ -12,7 +12,8 @@ namespace kiwi::runtime {
 // Thread-safe.
 class SleepGate {
  public:
-  // Wakes up to n sleepers. With nobody asleep, the next one to come returns at once.
+  // Wakes up to n sleepers. With nobody asleep, the next one to come returns at once. What a
+  // sleeper is to see must have been written by a seq_cst operation before.
   void Wake(int n);
 
   // Sleeps until a wake-up, at most timeout_ms. `has_work` is asked once more after the thread has
@@ -21,7 +22,6 @@ class SleepGate {
   template <typename HasWork>
   void Sleep(int timeout_ms, HasWork has_work) {
     waiting_.fetch_add(1, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!pending_.exchange(false, std::memory_order_seq_cst) && !has_work()) {
       WaitForTicket(timeout_ms);
     }
@@ -43,9 +43,9 @@ class SleepGate {
 };
 
 inline void SleepGate::Wake(int n) {
-  // Orders the caller's push before the look at the sleepers (Dekker with Sleep's announcement).
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (waiting_.load(std::memory_order_relaxed) == 0) {
+  // What the caller changed before, and Sleep's announcement and last look, are all seq_cst: one of
+  // the two sides sees the other (Dekker).
+  if (waiting_.load(std::memory_order_seq_cst) == 0) {
     pending_.exchange(true, std::memory_order_seq_cst);
     // A sleeper that announced itself meanwhile may have missed the flag: go on for it.
     if (waiting_.load(std::memory_order_seq_cst) == 0) return;
