@@ -211,8 +211,6 @@ void WriteCpuSection(const InfoFigures& figures, InfoWriter& out) {
   out.Decimal("used_cpu_user", cpu.user_s, 6);
   out.Decimal("used_cpu_sys_children", cpu.children_system_s, 6);
   out.Decimal("used_cpu_user_children", cpu.children_user_s, 6);
-  out.Decimal("used_cpu_sys_main_thread", cpu.main_thread_system_s, 6);
-  out.Decimal("used_cpu_user_main_thread", cpu.main_thread_user_s, 6);
 }
 
 void WriteModulesSection(const InfoFigures&, InfoWriter& out) { out.Section("Modules"); }

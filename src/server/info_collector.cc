@@ -111,6 +111,15 @@ void ServerCommands::CollectBasics(InfoFigures* figures) {
   auto& clients = figures->clients;
   clients.connected = server_->registry().count();
   clients.maxclients = server_->max_clients();
+  uint64_t client_bytes = 0;
+  server_->registry().ForEach([&](ClientRecord& record) {
+    const commands::ClientInfo client = record.Describe(0);
+    client_bytes += client.memory_bytes;
+    clients.largest_query_bytes =
+        std::max<uint64_t>(clients.largest_query_bytes, client.query_bytes);
+    clients.largest_output_bytes =
+        std::max<uint64_t>(clients.largest_output_bytes, client.unsent_bytes);
+  });
 
   auto& persistence = figures->persistence;
   persistence.checkpoint_running = node.checkpoint_running;
@@ -146,7 +155,12 @@ void ServerCommands::CollectBasics(InfoFigures* figures) {
   getrusage(RUSAGE_SELF, &self);
   figures->cpu.system_s = Seconds(self.ru_stime);
   figures->cpu.user_s = Seconds(self.ru_utime);
+  rusage children{};
+  getrusage(RUSAGE_CHILDREN, &children);
+  figures->cpu.children_system_s = Seconds(children.ru_stime);
+  figures->cpu.children_user_s = Seconds(children.ru_utime);
   CollectMemory(&figures->memory);
+  figures->memory.clients = client_bytes;
 }
 
 void ServerCommands::CollectMemory(commands::MemoryFigures* memory) {
@@ -157,12 +171,14 @@ void ServerCommands::CollectMemory(commands::MemoryFigures* memory) {
   memory->allocator_resident = allocator.resident;
   memory->used = allocator.allocated;
   AtLeast(memory_peak_, memory->used);
-  uint64_t none = 0;
-  memory_at_start_.compare_exchange_strong(none, memory->used);
-  memory->peak = memory_peak_.load();
-  memory->at_startup = memory_at_start_.load();
   Engine& engine = server_->engine();
   memory->dataset = engine.keyspace().memory_bytes();
+  // As near to the start as the first question came: what is not data.
+  uint64_t none = 0;
+  memory_at_start_.compare_exchange_strong(none,
+                                           memory->used - std::min(memory->used, memory->dataset));
+  memory->peak = memory_peak_.load();
+  memory->at_startup = memory_at_start_.load();
   memory->backends =
       engine.log_backend().GetStats().memory_bytes + engine.state_backend().GetStats().memory_bytes;
   memory->resident = ResidentBytes();
@@ -170,6 +186,7 @@ void ServerCommands::CollectMemory(commands::MemoryFigures* memory) {
   sysinfo(&system);
   memory->system_total = uint64_t{system.totalram} * system.mem_unit;
   memory->maxmemory = server_->executor().max_memory();
+  memory->maxmemory_policy = config_->Get<"maxmemory-policy">();
 }
 
 void ServerCommands::CollectDatabases(InfoFigures* figures) {

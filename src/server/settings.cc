@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/numbers.h"
 #include "server/internal_write.h"
 
 namespace kiwi::server {
@@ -177,6 +178,13 @@ void BindSettings(Config* config, Server* server) {
   });
   bind({"latency-tracking"}, [server](const Config& c) {
     server->stats().SetLatencyTracking(c.Get<"latency-tracking">());
+  });
+  bind({"latency-tracking-info-percentiles"}, [server](const Config& c) {
+    std::vector<double> percents;
+    for (const std::string& word : c.Get<"latency-tracking-info-percentiles">()) {
+      if (double percent = 0; ParseDouble(word, &percent)) percents.push_back(percent);
+    }
+    server->stats().SetLatencyPercentiles(std::move(percents));
   });
   config->OnChange({"hash-max-listpack-entries", "hash-max-listpack-value"},
                    [server](const Config& c) { return SetHashLimits(c, server); });
