@@ -45,7 +45,7 @@ net::Loop* Executor::CurrentLoop() { return t_loop; }
 bool Executor::HoldsShards() { return t_holds_shards; }
 
 bool Executor::IsFast(const Command& command, size_t arg_count) {
-  if (!command.Is(commands::kFast)) return false;
+  if (!command.Is(commands::kFast | commands::kCheap)) return false;
   return !command.Is(commands::kPerArgument) || arg_count <= kFastArguments;
 }
 

@@ -25,7 +25,8 @@ void QueuedCommands::Add(const Command* command, Args args) {
   for (const std::string_view arg : args) bytes_ += arg.size() + sizeof(std::string);
   has_write_ = has_write_ || command->Is(commands::kWrite);
   has_deny_oom_ = has_deny_oom_ || command->Is(commands::kDenyOom);
-  slow_ = slow_ || !command->Is(commands::kFast) || commands_.size() >= kFastQueueLength;
+  slow_ = slow_ || !command->Is(commands::kFast | commands::kCheap) ||
+          commands_.size() >= kFastQueueLength;
   commands_.push_back(std::move(queued));
 }
 
