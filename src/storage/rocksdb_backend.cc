@@ -238,6 +238,11 @@ rocksdb::Options NativeOptions(const BackendOptions& options, rocksdb::Env* env)
     // One writer: the concurrent insert's bookkeeping would be pure cost.
     native.allow_concurrent_memtable_write = false;
     native.enable_write_thread_adaptive_yield = false;
+    // Entries are deleted by range, soon. Compacting them before that would write them once more
+    // for nothing; so many files as a log between two checkpoints makes are left alone.
+    native.level0_file_num_compaction_trigger = 16;
+    native.level0_slowdown_writes_trigger = 64;
+    native.level0_stop_writes_trigger = 128;
   }
   native.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return native;
