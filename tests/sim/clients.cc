@@ -10,7 +10,7 @@ using raft::Role;
 
 namespace {
 
-constexpr Time kPatience = 400000;
+constexpr Time kPatienceMax = 300000;
 
 }  // namespace
 
@@ -40,7 +40,8 @@ void Simulation::ClientStep(uint32_t client) {
   if (node == nullptr) return Schedule(5000 + random_.Below(20000), EventKind::kClient, client);
   clients_[client].busy = true;
   ++clients_[client].sequence;
-  Schedule(kPatience, EventKind::kClientTimeout, client, clients_[client].sequence);
+  Schedule(20000 + random_.Below(kPatienceMax), EventKind::kClientTimeout, client,
+           clients_[client].sequence);
   if (Chance(55)) {
     Write(client, *node);
   } else {
@@ -101,6 +102,25 @@ void Simulation::Read(uint32_t client, Node& node) {
   AfterStep(node);
 }
 
+// Who reads from whoever believes to lead, all the time: a lease that lasts too long is seen only in
+// a short moment.
+void Simulation::ProbeLease(Node& node) {
+  if (!node.raw->LeaseReadAllowed() || node.machine.applied < node.raw->commit_index()) return;
+  const uint64_t key = random_.Below(kKeys);
+  ++report_.reads_by_lease;
+  const size_t op = history_.Begin(false, key, 0, ++sequence_);
+  history_.End(op, node.machine.values[key], ++sequence_);
+  TraceOp("leased", node, op);
+}
+
+void Simulation::TraceOp(const char* what, const Node& node, size_t op) {
+  if (!trace_) return;
+  const Op& o = history_.op(op);
+  Trace("node " + std::to_string(node.id) + " " + what + (o.write ? " write" : " read") + " key " +
+        std::to_string(o.key) + " = " + std::to_string(o.value) + " since event " +
+        std::to_string(o.start));
+}
+
 void Simulation::OnReadStates(Node& node, const raft::Ready& ready) {
   for (const raft::ReadState& state : ready.read_states) {
     const auto it = node.reads_by_token.find(state.token);
@@ -124,6 +144,7 @@ void Simulation::ServeReads(Node& node) {
     if (read.index > node.machine.applied) return false;
     const uint64_t key = history_.op(read.op).key;
     history_.End(read.op, node.machine.values[key], ++sequence_);
+    TraceOp("served", node, read.op);
     ClientDone(read.client, read.sequence);
     return true;
   });
@@ -136,6 +157,7 @@ void Simulation::OnAppliedWrite(Node& node, const Entry& entry) {
   if (write.term == entry.term) {
     ++report_.writes_acknowledged;
     history_.End(write.op, 0, ++sequence_);
+    TraceOp("acknowledged", node, write.op);
   } else {
     // Another entry took its place: the proposal is lost for certain.
     ++report_.writes_lost_for_sure;

@@ -85,8 +85,8 @@ void Simulation::CrashNode(Node& node, bool restart) {
   node.paused_until = 0;
   node.last_persisted = 0;
   if (restart) {
-    Schedule(1000 + random_.Below(Rare(3) ? 2000000 : 200000), EventKind::kRestart,
-             static_cast<uint32_t>(node.id - 1));
+    const Time down = random_.OneIn(2) ? 5000 : random_.OneIn(3) ? 2000000 : 200000;
+    Schedule(200 + random_.Below(down), EventKind::kRestart, static_cast<uint32_t>(node.id - 1));
   }
 }
 
@@ -106,6 +106,7 @@ void Simulation::TickNode(Node& node) {
   if (now_ > transfer_deadline_) transfer_target_ = raft::kNoNode;
   if (led && node.raw->role() != Role::kLeader) ++report_.stepped_down_without_quorum;
   AfterStep(node);
+  if (node.up && node.missed_ticks == 0 && !healing_ && random_.OneIn(2)) ProbeLease(node);
 }
 
 void Simulation::CatchUp(Node& node) {

@@ -65,6 +65,7 @@ void Simulation::CheckLiveness() {
   const std::set<NodeId> core = DrawCore();
   healing_ = true;
   clogged_.clear();
+  cuts_in_flight_ = true;
   blocked_.clear();
   for (const auto& a : nodes_) {
     for (const auto& b : nodes_) {

@@ -71,6 +71,11 @@ void Simulation::Nemesis() {
         if (leader->raw->TransferLeadership(node.id).ok() && leader->id != node.id) {
           transfer_target_ = node.id;
           transfer_deadline_ = now_ + profile_.tick_us * 5;
+          if (profile_.partitions && random_.OneIn(2)) {
+            Schedule(random_.Below(2 * profile_.delay_us_max), EventKind::kIsolate,
+                     static_cast<uint32_t>(leader->id - 1));
+            Schedule(100000 + random_.Below(300000), EventKind::kHeal);
+          }
         }
         AfterStep(*leader);
       }
@@ -90,10 +95,7 @@ void Simulation::Nemesis() {
       }
       break;
     case 14:
-      if (node.up && node.paused_until <= now_ && node.missed_ticks == 0) {
-        (void)node.raw->Campaign();
-        AfterStep(node);
-      }
+      CampaignAt(node);
       break;
     default:
       if (profile_.bit_flips) FlipBit();
@@ -101,10 +103,39 @@ void Simulation::Nemesis() {
   }
 }
 
+void Simulation::CampaignAt(Node& node) {
+  if (healing_ || !node.up || node.paused_until > now_ || node.missed_ticks > 0) return;
+  (void)node.raw->Campaign();
+  AfterStep(node);
+}
+
+void Simulation::Isolate(NodeId id) {
+  for (NodeId other = 1; other <= nodes_.size(); ++other) {
+    blocked_.insert({other, id});
+    blocked_.insert({id, other});
+  }
+}
+
+// While a leader is cut off and may not know it, the others do all to elect another one: they are
+// told to campaign, and perhaps they have just been restarted.
+void Simulation::Usurp(NodeId id) {
+  const Time election = profile_.tick_us * static_cast<Time>(profile_.core.election_ticks);
+  const bool restarts = profile_.crashes && random_.OneIn(3);
+  for (const auto& node : nodes_) {
+    if (node->id == id) continue;
+    if (restarts) CrashNode(*node, true);
+    if (random_.OneIn(2)) {
+      Schedule(random_.Below(2 * election), EventKind::kCampaign,
+               static_cast<uint32_t>(node->id - 1));
+    }
+  }
+}
+
 void Simulation::Partition() {
   blocked_.clear();
+  cuts_in_flight_ = random_.OneIn(2);
   const size_t n = nodes_.size();
-  switch (random_.Below(4)) {
+  switch (random_.Below(6)) {
     case 0: {  // in two
       ++report_.partitions;
       std::vector<bool> side(n);
@@ -116,17 +147,17 @@ void Simulation::Partition() {
       }
       break;
     }
-    case 1: {  // one node, perhaps the leader, is cut off
+    case 1:
+    case 2:
+    case 3: {  // one node, perhaps the leader, is cut off
       ++report_.partitions;
       const Node* leader = PickLeader();
       const NodeId cut = leader != nullptr && random_.OneIn(2) ? leader->id : 1 + random_.Below(n);
-      for (NodeId a = 1; a <= n; ++a) {
-        blocked_.insert({a, cut});
-        blocked_.insert({cut, a});
-      }
+      Isolate(cut);
+      if (random_.OneIn(2)) Usurp(cut);
       break;
     }
-    case 2: {  // one direction only
+    case 4: {  // one direction only
       ++report_.one_way_partitions;
       const NodeId cut = 1 + random_.Below(n);
       const bool in = random_.OneIn(2);

@@ -104,6 +104,11 @@ void Simulation::Dispatch(const Event& event) {
       return Nemesis();
     case EventKind::kHeal:
       return Heal();
+    case EventKind::kCampaign:
+      return CampaignAt(SlotOf(event.slot));
+    case EventKind::kIsolate:
+      if (!healing_) Isolate(event.slot + 1);
+      return;
     default:
       break;
   }
@@ -186,6 +191,14 @@ void Simulation::SendFrom(Node& node, Message message) {
 }
 
 void Simulation::Launch(const Message& message, const MachinePtr& state, Node& from) {
+  if (!cuts_in_flight_ && blocked_.contains({message.from, message.to})) {
+    ++report_.messages_lost;
+    if (message.type == raft::MessageType::kSnapshot) {
+      Schedule(1000, EventKind::kSnapshotReport, static_cast<uint32_t>(from.id - 1),
+               message.to << 1);
+    }
+    return;
+  }
   Time delay = 50 + random_.Below(profile_.delay_us_max);
   if (healing_) delay = 50 + random_.Below(1000);
   if (!healing_ && random_.OneIn(50)) delay *= 10;

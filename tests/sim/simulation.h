@@ -150,6 +150,8 @@ class Simulation {
     kClientTimeout,
     kNemesis,
     kHeal,
+    kCampaign,
+    kIsolate,
   };
   struct Event {
     Time at = 0;
@@ -207,6 +209,8 @@ class Simulation {
   void ClientDone(size_t client, uint64_t sequence);
   void Write(uint32_t client, Node& node);
   void Read(uint32_t client, Node& node);
+  void ProbeLease(Node& node);
+  void TraceOp(const char* what, const Node& node, size_t op);
   void OnReadStates(Node& node, const raft::Ready& ready);
   void ServeReads(Node& node);
   void OnAppliedWrite(Node& node, const Entry& entry);
@@ -218,6 +222,9 @@ class Simulation {
   // nemesis.cc
   void Nemesis();
   void Partition();
+  void Isolate(NodeId id);
+  void Usurp(NodeId id);
+  void CampaignAt(Node& node);
   void Heal();
   void ChangeMembership();
   std::optional<raft::ConfChange> DrawChange(const raft::ConfState& conf);
@@ -254,6 +261,8 @@ class Simulation {
   std::vector<uint64_t> digests_;  // after each index, from 1
   NodeId transfer_target_ = raft::kNoNode;
   Time transfer_deadline_ = 0;
+  // Whether a cut link swallows what is on its way already.
+  bool cuts_in_flight_ = true;
   bool healing_ = false;
 };
 

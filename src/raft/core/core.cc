@@ -74,13 +74,24 @@ Status Core::Load(const LogReader& log) {
   conf_ = std::move(conf);
   KIWI_RETURN_IF_ERROR(ReplayConfChanges(std::max(std::min(conf_.index, applied_), first - 1) + 1));
 
-  if (term_ > 0 && !KIWI_MUTANT(kLeaseForgottenAtRestart)) {
+  if (term_ > 0 && !LedAloneBefore() && !KIWI_MUTANT(kLeaseForgottenAtRestart)) {
     // Before the crash this node may have answered a leader that counts on its silence.
     promise_end_ = static_cast<uint64_t>(options_.election_ticks) + 1;
   }
   BecomeFollower(term_, kNoNode);
   last_soft_ = SoftState{};
   return Status::Ok();
+}
+
+// True for the only voter whose own vote rules out any other leader of its term. When this term is
+// also later than the change that left it alone, whoever did not know of that change needed its
+// vote; otherwise the leader that made the change may still be there, with a lease.
+bool Core::LedAloneBefore() const {
+  if (!IsSingleVoter() || vote_ != id()) return false;
+  if (conf_.index == 0) return true;
+  const LogIndex at = std::max(conf_.index, log_.FirstIndex() - 1);
+  const std::optional<Term> made_in = log_.TermAt(at);
+  return made_in && *made_in < term_;
 }
 
 // The stored membership may lag behind what is applied: changes between the two are made up for

@@ -87,6 +87,7 @@ class Core {
   Core(const CoreOptions& options, const LogReader* log);
   Status Load(const LogReader& log);
   Status ReplayConfChanges(LogIndex from);
+  bool LedAloneBefore() const;
 
   // core.cc
   void ResetForTerm(Term term);

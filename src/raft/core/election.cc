@@ -12,7 +12,7 @@ Status Core::Campaign() {
   if (HasUnappliedCommittedChange()) {
     return {StatusCode::kBusy, "a committed membership change is not applied yet"};
   }
-  if (LeaderMayHoldLease() && !IsSingleVoter()) {
+  if (LeaderMayHoldLease()) {
     return {StatusCode::kBusy, "the present leader may hold a lease"};
   }
   Hup(options_.pre_vote && !IsSingleVoter() ? ElectionKind::kPreVote : ElectionKind::kVote);

@@ -92,7 +92,7 @@ class RawNode {
   void Tick();
   // Starts an election at once (ignoring the timer); a group of one voter elects itself as soon as
   // its vote is durable. kAborted: not a voter. kBusy: a committed membership change is not applied
-  // yet, or (among several voters) the present leader may hold a lease.
+  // yet, or the present leader may hold a lease (never in a group that was always of one).
   Status Campaign();
   // kNotLeader (also during a transfer), kBusy (uncommitted bytes over the limit; nothing
   // appended).

@@ -199,6 +199,9 @@ TEST(RawNodeTest, AReplayedMembershipChangeIsNotAppliedTwice) {
   }
   log.SetConfState(conf);
   auto node = Start(1, &log, 0);  // the state machine lost everything
+  EXPECT_EQ(node->Campaign().code(), StatusCode::kBusy)
+      << "as far as it knows another leader made the last change, and has a lease";
+  for (int i = 0; i < 11; ++i) node->Tick();
   ASSERT_TRUE(node->Campaign().ok());
   Settle(node.get(), &log);
   EXPECT_EQ(node->conf_state(), conf);
