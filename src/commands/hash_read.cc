@@ -192,7 +192,7 @@ void Hscan(Context& ctx) {
   std::vector<std::string_view> elements;
   const uint64_t next =
       HashReader(*object).Scan(options.cursor, options.count, [&](HashField pair) {
-        if (!options.Matches(pair.field)) return;
+        if (!options.match.Matches(pair.field)) return;
         elements.push_back(pair.field);
         elements.push_back(pair.value);
       });

@@ -2,8 +2,10 @@
 #include "keyspace/object.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "commands/args.h"
+#include "keyspace/types/string_value.h"
 
 namespace kiwi::commands {
 namespace {
@@ -35,9 +37,15 @@ void Idletime(Context& ctx) {
   ctx.reply.Integer(last_s == 0 ? 0 : std::max<int64_t>(ctx.now_ms() / 1000 - last_s, 0));
 }
 
-// Values are not shared between keys.
+// Redis shares the values 0 to 9999 between all keys and says so with a number that clients know:
+// such a value costs nothing besides its key. So it is here, where it lies inside the key's object.
 void Refcount(Context& ctx) {
-  if (Find(ctx) != nullptr) ctx.reply.Integer(1);
+  const Object* object = Find(ctx);
+  if (object == nullptr) return;
+  const bool is_integer = object->encoding_name() == "int";
+  const int64_t value = is_integer ? StringAsInt(*object).value_or(-1) : -1;
+  const bool shared = value >= 0 && value < 10000;
+  ctx.reply.Integer(shared ? std::numeric_limits<int32_t>::max() : 1);
 }
 
 void Help(Context& ctx) {
@@ -50,7 +58,7 @@ void Help(Context& ctx) {
       "IDLETIME <key>",
       "    Seconds since <key> was last used, approximately.",
       "REFCOUNT <key>",
-      "    How many references to the value of <key> there are: 1.",
+      "    How many references to the value of <key> there are.",
       "HELP",
       "    This text.",
   };

@@ -11,7 +11,51 @@
 
 namespace kiwi::commands {
 
-bool ScanOptions::Matches(std::string_view text) const { return !match || GlobMatch(*match, text); }
+namespace {
+
+constexpr size_t kMaxStars = 1000;
+
+// Stars that something else follows; of neighbours only the last counts.
+bool TooManyStars(std::string_view glob) {
+  if (glob.size() <= 2 * kMaxStars) return false;
+  size_t stars = 0;
+  bool in_class = false;
+  for (size_t i = 0; i + 1 < glob.size(); ++i) {
+    if (glob[i] == '\\') {
+      ++i;
+    } else if (in_class) {
+      in_class = glob[i] != ']';
+    } else if (glob[i] == '[') {
+      in_class = true;
+    } else if (glob[i] == '*' && glob[i + 1] != '*') {
+      ++stars;
+    }
+  }
+  return stars > kMaxStars;
+}
+
+}  // namespace
+
+KeyPattern::KeyPattern(std::string_view glob)
+    : glob_(glob),
+      kind_(GlobMatchesAll(glob)  ? Kind::kAll
+            : GlobIsLiteral(glob) ? Kind::kLiteral
+            : TooManyStars(glob)  ? Kind::kNothing
+                                  : Kind::kGlob) {}
+
+bool KeyPattern::Matches(std::string_view text) const {
+  switch (kind_) {
+    case Kind::kAll:
+      return true;
+    case Kind::kNothing:
+      return false;
+    case Kind::kLiteral:
+      return text == glob_;
+    case Kind::kGlob:
+      break;
+  }
+  return GlobMatch(glob_, text);
+}
 
 bool ParseCursor(Context& ctx, std::string_view text, uint64_t* cursor) {
   if (ParseUint64(text, cursor)) return true;
@@ -38,8 +82,7 @@ bool ParseScanOptions(Context& ctx, size_t first, bool with_type, ScanOptions* o
       }
       options->count = static_cast<size_t>(count);
     } else if (has_value && EqualsIgnoreCase(option, "match")) {
-      options->match = ctx.args[i + 1];
-      if (GlobMatchesAll(*options->match)) options->match.reset();
+      options->match = KeyPattern(ctx.args[i + 1]);
     } else if (has_value && with_type && EqualsIgnoreCase(option, "type")) {
       options->type = ctx.args[i + 1];
     } else {
@@ -68,20 +111,19 @@ void Scan(Context& ctx) {
   std::vector<std::string_view> keys;
   const uint64_t next = ctx.db.Scan(options.cursor, options.count, [&](const Object& object) {
     if (options.type && !EqualsIgnoreCase(*options.type, TypeName(object.type()))) return;
-    if (options.Matches(object.key())) keys.push_back(object.key());
+    if (options.match.Matches(object.key())) keys.push_back(object.key());
   });
   ReplyScan(ctx, next, keys);
 }
 
 void Keys(Context& ctx) {
-  const std::string_view pattern = ctx.args[1];
-  const bool all = GlobMatchesAll(pattern);
+  const KeyPattern pattern(ctx.args[1]);
   std::vector<std::string_view> keys;
-  if (GlobIsLiteral(pattern)) {
-    if (const Object* object = ctx.db.FindNoTouch(pattern)) keys.push_back(object->key());
+  if (pattern.literal()) {
+    if (const Object* object = ctx.db.FindNoTouch(ctx.args[1])) keys.push_back(object->key());
   } else {
     ctx.db.ForEach([&](const Object& object) {
-      if (all || GlobMatch(pattern, object.key())) keys.push_back(object.key());
+      if (pattern.Matches(object.key())) keys.push_back(object.key());
     });
   }
   ctx.reply.Array(keys.size());

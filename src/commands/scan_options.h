@@ -10,13 +10,27 @@
 
 namespace kiwi::commands {
 
+// A pattern as KEYS and MATCH take it: a glob (base/glob.h), but one with more than a thousand stars
+// that something follows matches nothing, because Redis gives up there.
+class KeyPattern {
+ public:
+  explicit KeyPattern(std::string_view glob);
+
+  bool Matches(std::string_view text) const;
+  bool literal() const { return kind_ == Kind::kLiteral; }  // matches only itself
+
+ private:
+  enum class Kind : uint8_t { kAll, kNothing, kLiteral, kGlob };
+
+  std::string_view glob_;
+  Kind kind_;
+};
+
 struct ScanOptions {
   uint64_t cursor = 0;
   size_t count = 10;
-  std::optional<std::string_view> match;  // empty: everything
-  std::optional<std::string_view> type;   // SCAN only; any case
-
-  bool Matches(std::string_view text) const;
+  KeyPattern match{"*"};
+  std::optional<std::string_view> type;  // SCAN only; any case
 };
 
 // Reads a cursor as leniently as Redis does, which takes what strtoul takes. False: the error is

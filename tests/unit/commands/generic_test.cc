@@ -107,6 +107,19 @@ TEST_F(GenericCommandTest, KeysMatchPatterns) {
   }
 }
 
+TEST_F(GenericCommandTest, PatternsWithTooManyStarsMatchNothingAsInRedis) {
+  RunArgs({"set", std::string(2000, 'a'), "1"});
+  const auto matches = [&](int stars, const std::string& part, const std::string& rest) {
+    std::string pattern;
+    for (int i = 0; i < stars; ++i) pattern += part;
+    return RunArgs({"keys", pattern + rest}) != "[]";
+  };
+  EXPECT_TRUE(matches(1000, "*?", ""));
+  EXPECT_TRUE(matches(1000, "*?", "*")) << "a last star is free";
+  EXPECT_FALSE(matches(1001, "*?", ""));
+  EXPECT_TRUE(matches(1001, "**", "a")) << "neighbours are one star";
+}
+
 TEST_F(GenericCommandTest, RandomKeysAreKeys) {
   EXPECT_EQ(Run("randomkey"), "nil");
   Run("mset a 1 b 2");
@@ -170,7 +183,9 @@ TEST_F(ScanTest, ArgumentsAreChecked) {
 TEST_F(GenericCommandTest, ObjectAnswersWhatIsKnown) {
   Run("set a 1");
   EXPECT_EQ(Run("object encoding x"), "nil");
-  EXPECT_EQ(Run("object refcount a"), "1");
+  EXPECT_EQ(Run("object refcount a"), "2147483647") << "as if shared, like every small integer";
+  Run("set b 10000");
+  EXPECT_EQ(Run("object refcount b"), "1");
   EXPECT_EQ(Run("object idletime x"), "nil");
   EXPECT_EQ(Run("object freq x"), "nil");
   EXPECT_EQ(Run("object freq a").substr(0, 46), "-ERR An LFU maxmemory policy is not selected, ");
