@@ -1,0 +1,317 @@
+// The node on real threads, over a log whose disk the test holds in its hand.
+#include "raft/node/node.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "raft/node/entry_codec.h"
+#include "raft/storage/memory_storage.h"
+
+namespace kiwi::raft {
+namespace {
+
+template <typename Condition>
+void WaitUntil(Condition condition, const char* what) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain for: " << what;
+    std::this_thread::yield();
+  }
+}
+
+// A memory log whose synced writes can be held up, or made to fail.
+class HeldStorage final : public Storage {
+ public:
+  HeldStorage() {
+    ConfState alone;
+    alone.voters = {1};
+    EXPECT_TRUE(memory_.SetConfState(alone).ok());
+  }
+
+  Status Write(const LogBatch& batch) override {
+    MutexLock lock(mu_);
+    ++waiting_;
+    while (held_) changed_.Wait(mu_);
+    --waiting_;
+    if (failing_) return {StatusCode::kNoSpace, "the test's disk is full"};
+    return memory_.Write(batch);
+  }
+  Status Sync() override {
+    MutexLock lock(mu_);
+    return failing_ ? Status(StatusCode::kIo, "the test's disk fails") : Status::Ok();
+  }
+
+  void Hold() {
+    Set([this] { held_ = true; });
+  }
+  void Release() {
+    Set([this] { held_ = false; });
+  }
+  void Fail(bool on) {
+    Set([this, on] { failing_ = on; });
+  }
+  bool failing() {
+    MutexLock lock(mu_);
+    return failing_;
+  }
+  int waiting() {
+    MutexLock lock(mu_);
+    return waiting_;
+  }
+
+  Result<InitialState> GetInitialState() const override { return memory_.GetInitialState(); }
+  Result<std::vector<Entry>> Entries(LogIndex lo, LogIndex hi, uint64_t max) const override {
+    return memory_.Entries(lo, hi, max);
+  }
+  Result<Term> TermAt(LogIndex index) const override { return memory_.TermAt(index); }
+  LogIndex FirstIndex() const override { return memory_.FirstIndex(); }
+  LogIndex LastIndex() const override { return memory_.LastIndex(); }
+  Result<SnapshotMeta> GetSnapshot() const override { return memory_.GetSnapshot(); }
+  Status CreateSnapshot(const SnapshotMeta& meta) override { return memory_.CreateSnapshot(meta); }
+  Status Compact(LogIndex index) override { return memory_.Compact(index); }
+  uint64_t SizeBytes() const override { return memory_.SizeBytes(); }
+
+ private:
+  template <typename Change>
+  void Set(Change change) {
+    MutexLock lock(mu_);
+    change();
+    changed_.NotifyAll();
+  }
+
+  MemoryStorage memory_;
+  Mutex mu_;
+  CondVar changed_;
+  bool held_ = false;
+  bool failing_ = false;
+  int waiting_ = 0;
+};
+
+class TestProposal final : public Proposal {
+ public:
+  explicit TestProposal(std::string name, runtime::Priority p = runtime::Priority::kNormal)
+      : priority_(p) {
+    AppendCommand(0, std::vector<std::string_view>{name}, &records_);
+  }
+  std::string_view records() const override { return records_; }
+  runtime::Priority priority() const override { return priority_; }
+  bool slow() const override { return false; }
+  void Failed(ProposalError error) override {
+    error_ = error;
+    failed = true;
+  }
+
+  std::atomic<bool> applied{false};
+  std::atomic<bool> failed{false};
+  ProposalError error() const { return error_; }
+
+ private:
+  const runtime::Priority priority_;
+  std::string records_;
+  std::atomic<ProposalError> error_{};
+};
+
+// Keeps the names of applied commands, in order.
+class Recorder final : public StateMachine {
+ public:
+  Status Apply(const Entry& entry, std::span<Proposal* const> local) override {
+    std::string_view in = entry.bytes();
+    Envelope envelope;
+    KIWI_RETURN_IF_ERROR(ReadEnvelope(&in, &envelope));
+    RecordReader reader;
+    MutexLock lock(mu_);
+    EXPECT_GT(entry.index, last_index_) << "entries come in order, each once";
+    EXPECT_GE(envelope.time_ms, last_time_ms_) << "stamps never fall";
+    last_index_ = entry.index;
+    last_time_ms_ = envelope.time_ms;
+    while (reader.Next(&in)) names_.emplace_back(reader.command().args[0]);
+    for (Proposal* proposal : local) static_cast<TestProposal*>(proposal)->applied = true;
+    return reader.status();
+  }
+  void BeginCheckpoint(const SnapshotMeta&) override { ++begun; }
+  Status RunCheckpoint() override { return {}; }
+
+  std::vector<std::string> names() {
+    MutexLock lock(mu_);
+    return names_;
+  }
+  std::atomic<int> begun{0};
+
+ private:
+  Mutex mu_;
+  std::vector<std::string> names_ KIWI_GUARDED_BY(mu_);
+  LogIndex last_index_ KIWI_GUARDED_BY(mu_) = 0;
+  int64_t last_time_ms_ KIWI_GUARDED_BY(mu_) = 0;
+};
+
+class NodeTest : public ::testing::TestWithParam<FsyncMode> {
+ protected:
+  std::unique_ptr<Node> MakeNode(StateMachine* machine) {
+    NodeOptions options;
+    options.core.id = 1;
+    options.fsync = GetParam();
+    options.storage_retry_ms = 1;
+    options.tick_ms = 5;
+    auto node = std::make_unique<Node>(
+        options, &storage_,
+        [this] {
+          return storage_.failing() ? Status(StatusCode::kNoSpace, "still full") : Status::Ok();
+        },
+        [] { return Status::Ok(); }, machine, &SystemClock());
+    Node* const raw = node.get();
+    node->SetScheduler([raw](bool) { raw->ApplyCommitted(false); });
+    return node;
+  }
+  void Propose(Node& node, TestProposal& proposal) {
+    node.Propose(&proposal);
+    node.Kick(false);
+  }
+
+  HeldStorage storage_;
+  Recorder machine_;
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryMode, NodeTest,
+                         ::testing::Values(FsyncMode::kAlways, FsyncMode::kEverysec,
+                                           FsyncMode::kNo));
+
+TEST_P(NodeTest, ALoneVoterServesAtOnceAndAppliesInOrder) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  EXPECT_TRUE(node->ReadAllowed());
+  std::deque<TestProposal> proposals;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 500; ++i) {
+    expected.push_back("c" + std::to_string(i));
+    Propose(*node, proposals.emplace_back(expected.back()));
+  }
+  WaitUntil([&] { return proposals.back().applied.load(); }, "the last proposal is applied");
+  EXPECT_EQ(machine_.names(), expected);
+  node->Stop();
+}
+
+TEST_P(NodeTest, ProposersOfManyThreadsAreAllAnswered) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  constexpr int kThreads = 4;
+  constexpr int kEach = 500;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        TestProposal proposal(std::to_string(t) + ":" + std::to_string(i));
+        Propose(*node, proposal);
+        WaitUntil([&] { return proposal.applied.load(); }, "a proposal is applied");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(machine_.names().size(), size_t{kThreads * kEach});
+  node->Stop();
+}
+
+TEST_P(NodeTest, ARestartAppliesTheLogAgain) {
+  {
+    const auto node = MakeNode(&machine_);
+    ASSERT_TRUE(node->Start().ok());
+    TestProposal proposal("kept");
+    Propose(*node, proposal);
+    WaitUntil([&] { return proposal.applied.load(); }, "the proposal is applied");
+    node->Stop();
+  }
+  Recorder again;
+  const auto node = MakeNode(&again);
+  ASSERT_TRUE(node->Start().ok());
+  EXPECT_EQ(again.names(), std::vector<std::string>{"kept"});
+  node->Stop();
+}
+
+TEST_P(NodeTest, AFullDiskRefusesAndRecovers) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  storage_.Fail(true);
+  TestProposal caught("caught");
+  Propose(*node, caught);
+  WaitUntil([&] { return caught.failed.load(); }, "the write in flight is answered");
+  EXPECT_EQ(caught.error(), ProposalError::kUnknown) << "it was proposed: it may yet take effect";
+  EXPECT_FALSE(caught.applied);
+  EXPECT_TRUE(node->storage_failed());
+  TestProposal refused("refused");
+  Propose(*node, refused);
+  WaitUntil([&] { return refused.failed.load(); }, "later writes are refused");
+  EXPECT_EQ(refused.error(), ProposalError::kStorage);
+  EXPECT_TRUE(node->ReadAllowed()) << "reads go on";
+
+  storage_.Fail(false);
+  WaitUntil([&] { return !node->storage_failed(); }, "the node takes writes again");
+  TestProposal after("after");
+  Propose(*node, after);
+  WaitUntil([&] { return after.applied.load(); }, "a write after recovery");
+  // What was unknown took effect, once, before what came later; what was refused did not.
+  EXPECT_EQ(machine_.names(), (std::vector<std::string>{"caught", "after"}));
+  node->Stop();
+}
+
+TEST_P(NodeTest, ACheckpointLetsTheLogShrink) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  for (int i = 0; i < 20; ++i) {
+    TestProposal proposal("x");
+    Propose(*node, proposal);
+    WaitUntil([&] { return proposal.applied.load(); }, "a write");
+  }
+  ASSERT_TRUE(node->WaitCheckpoint().ok());
+  EXPECT_EQ(machine_.begun, 1);
+  WaitUntil([&] { return storage_.FirstIndex() > 20; }, "the log is compacted behind it");
+  TestProposal after("after");
+  Propose(*node, after);
+  WaitUntil([&] { return after.applied.load(); }, "a write after compaction");
+  node->Stop();
+}
+
+using SyncedNodeTest = NodeTest;
+INSTANTIATE_TEST_SUITE_P(Always, SyncedNodeTest, ::testing::Values(FsyncMode::kAlways));
+
+TEST_P(SyncedNodeTest, NothingIsAppliedBeforeItIsDurableAndWhatWaitsGoesTogether) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  const uint64_t composed = node->GetStatus().entries_composed;
+  storage_.Hold();
+  TestProposal first("first");
+  Propose(*node, first);
+  WaitUntil([&] { return storage_.waiting() == 1; }, "the first write is at the disk");
+
+  TestProposal low("low", runtime::Priority::kLow);
+  TestProposal normal("normal");
+  TestProposal high("high", runtime::Priority::kHigh);
+  for (TestProposal* proposal : {&low, &normal, &high}) Propose(*node, *proposal);
+  EXPECT_FALSE(first.applied) << "not durable yet";
+  EXPECT_TRUE(machine_.names().empty());
+
+  storage_.Release();
+  WaitUntil([&] { return low.applied.load(); }, "all are applied");
+  EXPECT_EQ(machine_.names(), (std::vector<std::string>{"first", "high", "normal", "low"}))
+      << "composed by priority once the disk was free";
+  EXPECT_EQ(node->GetStatus().entries_composed - composed, 2u) << "one sync for all that waited";
+  node->Stop();
+}
+
+TEST(EntryClock, ReadsNeverPassAPendingStampAndNeverFall) {
+  ManualClock wall(1000);
+  EntryClock clock(&wall);
+  EXPECT_EQ(clock.ReadTime(), 1000);
+  wall.AdvanceMs(50);
+  const int64_t stamp = clock.Stamp();
+  EXPECT_EQ(stamp, 1050);
+  wall.AdvanceMs(500);
+  EXPECT_LE(clock.ReadTime(), stamp) << "an entry of that time is not applied yet";
+  EXPECT_GE(clock.ReadTime(), 1000) << "a client has seen this time";
+  clock.Applied(stamp);
+  EXPECT_EQ(clock.ReadTime(), 1550);
+  EXPECT_GE(clock.Stamp(), 1550) << "a stamp is not before a read";
+}
+
+}  // namespace
+}  // namespace kiwi::raft
