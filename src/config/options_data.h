@@ -74,7 +74,7 @@ inline constexpr OptionRow kStorageOptions[] = {
           "Largest block of a stream; 0: no limit."),
     Int("stream-node-max-entries", "100", 0, kNoLimit, kMutable,
         "Entries in a block of a stream; 0: no limit."),
-    Bytes("block-cache-bytes", "16mb", 64 * kKiB, kNoLimit, kOwn,
+    Bytes("block-cache-bytes", "1mb", 64 * kKiB, kNoLimit, kOwn,
           "Memory of the backend for blocks that were read."),
     Bytes("write-buffer-bytes", "32mb", 64 * kKiB, kNoLimit, kOwn,
           "Memory of the backend for writes not yet in a table."),

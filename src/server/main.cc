@@ -15,6 +15,13 @@
 #include "server/settings.h"
 #include "storage/file_layer.h"
 
+// Read by jemalloc at start: free pages go back to the system after a second, by a thread of its
+// own, so that what a checkpoint used for a moment does not stay.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+}
+
 namespace kiwi::server {
 namespace {
 
