@@ -16,7 +16,7 @@
 // language's terms the reads of all but the last consumer do not happen before the block is written
 // again, and ThreadSanitizer says so. On the hardware they do: the increments of one counter, then
 // the hand-over of the block by a release and an acquire, follow each other. Only reports from inside
-// the queue's own two functions are silenced; the tasks it carries are not touched there.
+// the queue's own header are silenced; the tasks it carries are not touched there.
 #if defined(__SANITIZE_THREAD__)
 #define KIWI_THREAD_SANITIZER 1
 #elif defined(__has_feature)
@@ -27,8 +27,7 @@
 #ifdef KIWI_THREAD_SANITIZER
 extern "C" const char* __tsan_default_suppressions();  // NOLINT(bugprone-reserved-identifier)
 extern "C" const char* __tsan_default_suppressions() {
-  return "race:moodycamel::ConcurrentQueue*ImplicitProducer::enqueue\n"
-         "race:moodycamel::ConcurrentQueue*ImplicitProducer::dequeue\n";
+  return "race:concurrentqueue/concurrentqueue.h\n";
 }
 #endif
 
