@@ -64,6 +64,10 @@ std::optional<Conflict> FindConflict(std::span<const Value> values) {
   }
   constexpr size_t kCluster = IndexOf("cluster-enabled");
   if (values[kCluster].number != 0) return Conflict{kCluster, "only no is served by this version"};
+  constexpr size_t kReplicaOf = IndexOf("replicaof");
+  if (!values[kReplicaOf].words.empty()) {
+    return Conflict{kReplicaOf, "Kiwi replicates by Raft, never as the replica of a Redis server"};
+  }
   return std::nullopt;
 }
 

@@ -172,29 +172,36 @@ std::vector<std::pair<std::string, std::string>> Config::Match(
 
 std::optional<SetError> Config::ParseAll(NameValues pairs, std::vector<size_t>* touched,
                                          std::vector<Value>* values) const {
+  const auto fail = [](std::string_view name, std::string_view reason) {
+    return SetError{.name = std::string(name), .reason = std::string(reason)};
+  };
+  // Names are judged before values, as in Redis.
   for (const auto& pair : pairs) {
     const std::string_view name = pair.first;
     const auto option = FindOption(name);
     if (!option) return SetError{.unknown = true, .name = std::string(name), .reason = {}};
-    const auto fail = [&](std::string_view reason) {
-      return SetError{.name = std::string(name), .reason = std::string(reason)};
-    };
-    const OptionRow& row = kOptions[*option];
-    auto value = ParseValueText(row, pair.second, /*verbatim=*/true, (*values)[*option]);
-    const bool fixed = !row.Has(kMutable);
-    if (fixed && (!value.ok() || value->text != (*values)[*option].text)) {
-      return fail("can't set immutable config");
+    if (!kOptions[*option].Has(kMutable)) {
+      const Value& current = (*values)[*option];
+      const auto value = ParseValueText(kOptions[*option], pair.second, /*verbatim=*/true, current);
+      if (!value.ok() || value->text != current.text) {
+        return fail(name, "can't set immutable config");
+      }
     }
-    if (!value.ok()) return fail(value.status().message());
     if (std::find(touched->begin(), touched->end(), *option) != touched->end()) {
-      return fail("duplicate parameter");
+      return fail(name, "duplicate parameter");
     }
     touched->push_back(*option);
-    (*values)[*option] = std::move(value).value();
+  }
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    Value& current = (*values)[(*touched)[i]];
+    auto value =
+        ParseValueText(kOptions[(*touched)[i]], pairs[i].second, /*verbatim=*/true, current);
+    if (!value.ok()) return fail(pairs[i].first, value.status().message());
+    current = std::move(value).value();
   }
   const auto conflict = FindConflict(*values);
   if (!conflict) return std::nullopt;
-  return SetError{.name = DisplayName(kOptions[conflict->option]), .reason = conflict->reason};
+  return fail(DisplayName(kOptions[conflict->option]), conflict->reason);
 }
 
 std::optional<SetError> Config::Notify(NameValues pairs, const std::vector<size_t>& touched) {

@@ -110,6 +110,7 @@ TEST(Config, ValuesMustFitEachOther) {
   EXPECT_THAT(Refusal("[raft]\nheartbeat-ms = 400\n"), HasSubstr("at least two heartbeats"));
   EXPECT_THAT(Refusal("[runtime.scaling]\nstorage-queue-low = 64\n"), HasSubstr("must be below"));
   EXPECT_THAT(Refusal("[network]\nport = 0\n"), HasSubstr("no client could connect"));
+  EXPECT_THAT(Refusal("[compat]\nreplicaof = 10.0.0.1 6379\n"), HasSubstr("replicates by Raft"));
   EXPECT_THAT(Refusal("[network]\nbind =\n"), HasSubstr("no address"));
   EXPECT_THAT(Refusal("[fault]\nfile-layer = yes\n"), HasSubstr("needs fault.enabled yes"));
   EXPECT_THAT(Refusal("", std::vector<Override>{{"cluster-enabled", {"yes"}}}),
@@ -160,6 +161,8 @@ TEST(ConfigSet, ChangesAllOrNothing) {
             "ERR CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a "
             "memory value");
   EXPECT_EQ(SetReply(config.get(), {{"timeout", "6"}, {"foo", "1"}}),
+            "ERR Unknown option or number of arguments for CONFIG SET - 'foo'");
+  EXPECT_EQ(SetReply(config.get(), {{"timeout", "x"}, {"foo", "1"}}),
             "ERR Unknown option or number of arguments for CONFIG SET - 'foo'");
   EXPECT_EQ(SetReply(config.get(), {{"timeout", "6"}, {"timeout", "7"}}),
             "ERR CONFIG SET failed (possibly related to argument 'timeout') - duplicate parameter");
