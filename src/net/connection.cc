@@ -108,8 +108,9 @@ void ConnectionImpl::OnReadable() {
 // Points input_ at memory to read into: the loop's slab, or, for a large value, a block of its own.
 void ConnectionImpl::PrepareRead() {
   const size_t held = input_.data().size();
+  const size_t missing = read_hint_ > held ? read_hint_ - held : 0;
   const size_t chunk = std::max(loop_->options.read_chunk_bytes, 4 * kSlabCarryMax);
-  if (held <= kSlabCarryMax && read_hint_ <= chunk) {
+  if (held <= kSlabCarryMax && missing <= chunk) {
     InputBlock& slab = loop_->slab;
     if (!slab.shared()) {
       loop_->slab_used = 0;  // nobody looks at what was read before
@@ -121,11 +122,10 @@ void ConnectionImpl::PrepareRead() {
     return;
   }
   // Room that is left of an earlier hint is used up first: growing for every read would copy.
-  const size_t enough = read_hint_ > 0 ? std::min(read_hint_, chunk) : chunk;
-  if (input_.own_room() >= enough) return;
+  if (input_.own_room() >= (missing > 0 ? std::min(missing, chunk) : chunk)) return;
   const size_t wanted =
-      read_hint_ > 0 ? std::clamp(read_hint_, chunk, std::max(kFreeRoom, kRoomPerByteHeld * held))
-                     : std::max(chunk, held);
+      missing > 0 ? std::clamp(missing, chunk, std::max(kFreeRoom, kRoomPerByteHeld * held))
+                  : std::max(chunk, held);
   size_t room = 0;
   input_.Reserve(wanted, &room);
 }

@@ -53,9 +53,10 @@ class Connection {
   virtual Handler* handler() = 0;
   virtual Loop& loop() = 0;
   virtual InputBuffer& input() = 0;
-  // The next read asks for at least this much room (a large value is on its way): bytes still
-  // missing. It holds for one read: set it again in OnInput while the value is not complete. Memory
-  // follows what has come, so that a promise of bytes costs little. 0: the default.
+  // input().data() has to reach this size before the handler can go on (a large value is on its
+  // way), as RequestParser::bytes_wanted() says: the next read makes room for what is missing. It
+  // holds for one read: set it again in OnInput while the value is not complete. Memory follows what
+  // has come, so that a promise of bytes costs little. 0: not known.
   virtual void SetReadHint(size_t bytes) = 0;
   // Appends output; never blocks. The string's buffer is taken over when large, copied when small.
   virtual void Write(std::string&& bytes) = 0;

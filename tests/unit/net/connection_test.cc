@@ -1,5 +1,6 @@
 #include "net/connection.h"
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -147,6 +148,32 @@ TEST_F(ConnectionTest, TakenInputStaysWhileMoreIsRead) {
   first.Close();
   second.Close();
   ASSERT_TRUE(Eventually([&] { return taker.closed == 2; }));
+}
+
+// The memory for a large value is in proportion to what has come, and in the end just its size.
+TEST_F(ConnectionTest, RoomForALargeValueFollowsWhatHasCome) {
+  constexpr size_t kValue = 40 << 20;
+  class Collector final : public LineEcho {
+   public:
+    void OnInput(Connection& c) override {
+      held = c.input().data().size();
+      const size_t capacity = c.input().capacity();
+      if (held > 4096 && capacity > std::max<size_t>(3 << 20, 9 * held)) ++lavish;
+      most = std::max(most.load(), capacity);
+      if (held < kValue) return c.SetReadHint(kValue);
+      EXPECT_EQ(c.input().data().find_first_not_of('v'), std::string_view::npos);
+      c.input().Consume(held);
+      c.Write("whole\n");
+    }
+    std::atomic<size_t> held{0}, most{0};
+    std::atomic<int> lavish{0};
+  };
+  auto& collector = New<Collector>();
+  Client client = Connect(&collector);
+  ASSERT_TRUE(client.Send(std::string(kValue, 'v')));
+  EXPECT_EQ(client.Receive(6), "whole\n");
+  EXPECT_EQ(collector.lavish, 0);
+  EXPECT_LE(collector.most, kValue + (1 << 20));
 }
 
 TEST_F(ConnectionTest, ASlowReaderGetsABacklogThatDrainsInOrder) {
