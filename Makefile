@@ -60,12 +60,13 @@ tcl: deps $(BUILD)/build.ninja ## Redis 7.0's own test suite against Kiwi (UNIT=
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
 	@tcl-compat/run.py --kiwi-binary $(BUILD)/src/kiwi-server $(if $(UNIT),--unit $(UNIT)) $(ARGS)
 
-sim: deps $(BUILD)/build.ninja ## the deterministic Raft simulator over many seeds (ARGS=…)
-	@ninja -C $(BUILD) -j$(JOBS) sim
-	@$(BUILD)/tests/sim/sim $(ARGS)
+sim: deps $(BUILD)/build.ninja ## the deterministic Raft simulator over many seeds (ARGS="--seed 7 --trace" replays one)
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-sim
+	@$(BUILD)/tests/sim/kiwi-sim $(or $(ARGS),--seeds 10000 --events 5000 --report)
 
 sim-mutants: deps $(BUILD)/build.ninja ## break the Raft core in known ways: the simulator must notice each
-	@tests/sim/mutants.py $(ARGS)
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-sim-mutants
+	@$(BUILD)/tests/sim/kiwi-sim-mutants $(ARGS)
 
 crash: deps $(BUILD)/build.ninja ## kill -9 under load, again and again: nothing acknowledged is lost (rocksdb 50, leveldb 10)
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
