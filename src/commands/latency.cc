@@ -85,11 +85,6 @@ std::string_view Advice(std::string_view event) {
   if (event == "fast-command") {
     return "Commands of constant cost were slow: the machine lacks CPU time or memory.";
   }
-  if (event == "checkpoint") return "The disk is slow in taking checkpoints of the keyspace.";
-  if (event == "log-sync") {
-    return "The disk is slow in syncing the log, which every write waits for.";
-  }
-  if (event == "expire-cycle") return "Many keys expire in the same moment, or large ones do.";
   return "";
 }
 

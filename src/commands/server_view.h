@@ -45,7 +45,7 @@ struct LatencySample {
 };
 
 struct LatencyEvent {
-  std::string name;                    // "command", "fast-command", "checkpoint" …
+  std::string name;                    // "command", "fast-command"
   std::vector<LatencySample> samples;  // oldest first
   int64_t all_time_max_ms = 0;
 };

@@ -1,8 +1,7 @@
 // The latency monitor: what took longer than a threshold, by event, with a short history of each.
 // https://redis.io/docs/management/optimization/latency-monitor
 //
-// Events of Kiwi: "command" and "fast-command" (a call of a command, by its flags), "checkpoint",
-// "log-sync" (the sync that acknowledges writes), "apply", "expire-cycle".
+// Recorded are "command" and "fast-command": a call of a command, by its flags.
 #pragma once
 
 #include <atomic>
