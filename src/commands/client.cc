@@ -16,7 +16,7 @@ namespace {
 
 void Id(Context& ctx) { ctx.reply.Integer(static_cast<int64_t>(ctx.session->id())); }
 
-void Info(Context& ctx) { ctx.reply.Verbatim(FormatClientInfo(ctx.session->Describe()) + "\n"); }
+void Info(Context& ctx) { ctx.reply.Verbatim(FormatClientInfo(DescribeSelf(*ctx.session)) + "\n"); }
 
 void GetName(Context& ctx) {
   const std::string_view name = ctx.session->name();

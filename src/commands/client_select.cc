@@ -85,6 +85,14 @@ size_t Kill(Context& ctx, const ClientFilter& filter) {
 
 }  // namespace
 
+ClientInfo DescribeSelf(const SessionView& session) {
+  ClientInfo info = session.Describe();
+  info.db = session.db();
+  info.resp_version = session.resp_version();
+  info.priority = session.priority();
+  return info;
+}
+
 void ClientList(Context& ctx) {
   ClientFilter filter;
   if (ctx.args.size() == 4 && EqualsIgnoreCase(ctx.args[2], "type")) {
@@ -101,8 +109,7 @@ void ClientList(Context& ctx) {
   const uint64_t self = ctx.session->id();
   std::string text;
   for (const ClientInfo& client : ctx.server->ListClients(filter)) {
-    // Its own connection's state is known better here than to those who look at it from outside.
-    text += FormatClientInfo(client.id == self ? ctx.session->Describe() : client);
+    text += FormatClientInfo(client.id == self ? DescribeSelf(*ctx.session) : client);
     text += '\n';
   }
   ctx.reply.Verbatim(text);
