@@ -72,6 +72,9 @@ crash: deps $(BUILD)/build.ninja ## kill -9 under load, again and again: nothing
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend rocksdb --kills 50
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 10
+	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend rocksdb --kills 50 --file-layer
+	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 10 --file-layer
+	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --kills 10 --file-layer --lie-about .log
 
 coverage: deps ## line coverage of src/ by the unit tests
 	@$(CONFIGURE) -B build-coverage -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=coverage
