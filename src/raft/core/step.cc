@@ -92,7 +92,8 @@ bool Core::StepTerm(const Message& m) {
 }
 
 // A node that is ahead in terms may not campaign (it is a learner, or its pre-vote fails), so it must
-// tell a leader that is behind; otherwise the two would never meet.
+// tell a leader that is behind, and candidates likewise, or they would never meet: terms may rise
+// elsewhere as fast as the candidate's does.
 void Core::HandleStaleTerm(const Message& m) {
   Message response;
   response.to = m.from;
@@ -100,8 +101,10 @@ void Core::HandleStaleTerm(const Message& m) {
   if (FromLeader(m.type)) {
     response.type = MessageType::kAppendResponse;
     response.index = m.index;
-  } else if (m.type == MessageType::kPreVote) {
-    response.type = MessageType::kPreVoteResponse;
+  } else if (IsVoteRequest(m.type)) {
+    response.type = m.type == MessageType::kPreVote ? MessageType::kPreVoteResponse
+                                                    : MessageType::kVoteResponse;
+    TellCommit(&response);
   } else {
     return;
   }
