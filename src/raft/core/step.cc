@@ -87,7 +87,16 @@ bool Core::StepTerm(const Message& m) {
   // A pre-vote asks what would happen in a term that nobody has begun.
   if (m.type == MessageType::kPreVote) return true;
   if (m.type == MessageType::kPreVoteResponse && !m.reject) return true;
+  // Only a vote that is granted sets the timer back (3.4): else a node with a fast clock and a short
+  // log could keep the one that can win from ever asking.
+  const bool keeps_timer = IsVoteRequest(m.type) && role_ != Role::kLeader;
+  const int elapsed = election_elapsed_;
+  const int timeout = election_timeout_;
   BecomeFollower(m.term, FromLeader(m.type) ? m.from : kNoNode);
+  if (keeps_timer) {
+    election_elapsed_ = elapsed;
+    election_timeout_ = timeout;
+  }
   return true;
 }
 
