@@ -8,11 +8,18 @@
 #include "keyspace/keyspace.h"
 
 namespace kiwi::keyspace {
+namespace {
+
+thread_local LookupCounts t_lookups;
+
+}  // namespace
 
 Db::Db(Keyspace& keyspace, int index, const Moment& moment)
     : keyspace_(keyspace), index_(index), moment_(moment) {
   KIWI_CHECK(index >= 0 && index < keyspace.databases(), "no such database");
 }
+
+LookupCounts ThreadLookups() { return t_lookups; }
 
 int Db::index() const { return index_; }
 const Moment& Db::moment() const { return moment_; }
@@ -28,7 +35,12 @@ const Object* Db::Live(std::string_view key) const {
 
 const Object* Db::Find(std::string_view key) const {
   const Object* object = Live(key);
-  if (object != nullptr) object->NoteAccess(static_cast<uint32_t>(moment_.now_ms / 1000));
+  if (object == nullptr) {
+    ++t_lookups.misses;
+    return nullptr;
+  }
+  ++t_lookups.hits;
+  object->NoteAccess(static_cast<uint32_t>(moment_.now_ms / 1000));
   return object;
 }
 

@@ -47,6 +47,13 @@ struct Moment {
   uint64_t log_index = 0;  // of the entry that is applied; 0 for reads
 };
 
+// What Db::Find of the calling thread has found, since the thread began.
+struct LookupCounts {
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+};
+LookupCounts ThreadLookups();
+
 class Keyspace;
 
 enum class LockMode : uint8_t { kShared, kExclusive };

@@ -244,7 +244,12 @@ void Executor::RunRead(const Command& command, Args args, int db_index, const Mo
                               .seed = t_random.Next(),
                               .session = &session,
                               .server = server_};
+    const keyspace::LookupCounts before = keyspace::ThreadLookups();
     command.row->handler(context);
+    const keyspace::LookupCounts after = keyspace::ThreadLookups();
+    StatsBlock& stats = stats_->Local();
+    stats.Add(Counter::kKeyspaceHits, after.hits - before.hits);
+    stats.Add(Counter::kKeyspaceMisses, after.misses - before.misses);
   });
 }
 
@@ -276,7 +281,6 @@ Executor::Step Executor::ExecuteTransactionCommand(Batch& batch, Item& item) {
     if (name == "multi") {
       if (session.in_transaction()) {
         reply.Error("ERR MULTI calls can not be nested");
-        session.NoteRefused();
       } else {
         session.BeginTransaction();
         reply.Ok();
@@ -304,10 +308,8 @@ Executor::Step Executor::ExecuteTransactionCommand(Batch& batch, Item& item) {
 Executor::Step Executor::ExecuteWatch(Batch& batch, Item& item) {
   Session& session = batch.session();
   if (session.in_transaction()) {
-    Answer(batch, item, [&](ReplyWriter& reply) {
-      reply.Error("ERR WATCH inside MULTI is not allowed");
-      session.NoteRefused();
-    });
+    Answer(batch, item,
+           [&](ReplyWriter& reply) { reply.Error("ERR WATCH inside MULTI is not allowed"); });
     return Step::kDone;
   }
   // The watch begins behind the connection's own writes.

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/clock.h"
+#include "base/ticks.h"
 #include "commands/command.h"
 #include "keyspace/keyspace.h"
 #include "raft/node/node.h"
@@ -63,9 +63,9 @@ class Executor {
   void Timed(const commands::Command& command, Session& session, commands::Args args,
              protocol::ReplyWriter& reply, Call call) {
     const size_t begin = reply.buffer().size();
-    const int64_t start_ns = SystemClock().MonotonicNs();
+    const uint64_t start = Ticks::Now();
     call();
-    Record(command, session, args, SystemClock().MonotonicNs() - start_ns,
+    Record(command, session, args, static_cast<int64_t>(Ticks::ToNs(start, Ticks::Now())),
            std::string_view(reply.buffer()).substr(begin));
   }
   // A net loop may run it.

@@ -196,6 +196,10 @@ void Server::Accept(int fd) {
 
 void Server::Adopt(LoopState& state, int fd) {
   net::Connection* const connection = net::AdoptDescriptor(*state.loop, fd);
+  if (connection == nullptr) {
+    KIWI_LOG(kWarn, "client dropped: its socket cannot be watched fd={}", fd);
+    return;
+  }
   const bool full = registry_.count() >= max_clients_.load();
   const bool stranger = protected_mode_.load() && !PasswordRequired() &&
                         !connection->peer_is_loopback() && !connection->is_unix();

@@ -61,6 +61,11 @@ void Session::OnDrained(net::Connection&) {
   if (!batch_under_way_) Pump();
 }
 
+void Session::OnEndOfInput(net::Connection&) {
+  end_of_input_ = true;
+  if (!batch_under_way_) Pump();
+}
+
 void Session::OnClosed(net::Connection&, const Status& reason) {
   server_->OnSessionClosed(*this, reason);
   connection_ = nullptr;
@@ -83,7 +88,11 @@ void Session::Pump() {
   if (batch_.finished()) {
     batch_.Reset();
     if (parse_failed_ || !ParseBatch()) {
-      if (!parse_failed_) connection_->ResumeReading();
+      if (end_of_input_) {
+        connection_->CloseAfterFlush();
+      } else if (!parse_failed_) {
+        connection_->ResumeReading();
+      }
       return;
     }
   }

@@ -30,6 +30,8 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   // --- net::Connection::Handler: the loop's thread ---
   void OnInput(net::Connection& connection) override;
   void OnDrained(net::Connection& connection) override;
+  // `printf … | nc`: what was asked before the end is still answered.
+  void OnEndOfInput(net::Connection& connection) override;
   void OnClosed(net::Connection& connection, const Status& reason) override;
 
   // --- the batch, back on the loop ---
@@ -112,6 +114,7 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   bool waits_for_space_ = false;  // the channel refused the batch
   bool closed_ = false;
   bool parse_failed_ = false;
+  bool end_of_input_ = false;
   bool multi_slow_ = false;  // parsed since MULTI: something that no net loop may run
   int64_t last_active_ms_ = 0;
   int64_t over_soft_since_ms_ = 0;

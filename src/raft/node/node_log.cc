@@ -276,6 +276,7 @@ void Node::CompactLog() {
   }
   if (meta.index == 0) return;
   Status status = log_->CreateSnapshot(meta);
+  if (status.code() == StatusCode::kSnapshotOutOfDate) return;  // nothing came since the last one
   if (status.ok() && meta.index >= log_->FirstIndex()) status = log_->Compact(meta.index);
   if (!status.ok()) {
     KIWI_LOG(kWarn, "log compaction failed index={} error=\"{}\"", meta.index, status.ToString());
