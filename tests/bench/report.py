@@ -57,7 +57,10 @@ def machine():
 
 
 def tables(results):
-    out = [f"Machine: {machine()}.", ""]
+    runs = sorted({(r["rounds"], r["seconds"], r["load"]) for r in results.values()})
+    out = [f"Machine: {machine()}.",
+           "Runs: " + "; ".join(f"{n} rounds of {s:g} s, load average before the run {l}" for n, s, l in runs) +
+           " (a quiet machine has less than 0.5).", ""]
     rates = [n for n in TARGETS if n in results]
     if rates:
         out += ["| thousand operations a second | redis-server 7.0 | Kiwi | ratio, by rounds | wanted | reached | measured |",

@@ -230,6 +230,7 @@ def main():
     if args.quick:
         args.rounds, args.seconds = 1, 1.0
 
+    load = os.getloadavg()[0]  # what else the machine is doing
     bench = Bench(args)
     parts = {"get": bench.get, **{f"set-{k}": (lambda k=k: bench.set(k)) for k in CLASSES},
              "mixed": bench.mixed, "memory": bench.memory, "restart": bench.restart}
@@ -244,7 +245,8 @@ def main():
         for name in list(known):
             if any(name == p or name.startswith(p + " ") for p in chosen):
                 del known[name]
-        known.update({name: {"date": time.strftime("%Y-%m-%d"), "figures": figures}
+        conditions = {"rounds": args.rounds, "seconds": args.seconds, "load": round(load, 1)}
+        known.update({name: {"date": time.strftime("%Y-%m-%d"), **conditions, "figures": figures}
                       for name, figures in bench.results.items()})
         RESULTS.write_text(json.dumps(known, indent=1))
         report.write(ROOT / "docs" / "performance.md", known)
