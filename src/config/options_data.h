@@ -29,7 +29,7 @@ inline constexpr OptionRow kRaftOptions[] = {
           "entry of its own."),
     Bytes("max-uncommitted-bytes", "256mb", kMiB, kNoLimit, kOwn,
           "Writes proposed and not yet committed; more wait."),
-    Bytes("log-cache-bytes", "8mb", 64 * kKiB, kNoLimit, kOwn, "Newest entries kept in memory."),
+    Bytes("log-cache-bytes", "4mb", 64 * kKiB, kNoLimit, kOwn, "Newest entries kept in memory."),
     Bytes("log-write-buffer-bytes", "64mb", kMiB, kNoLimit, kOwn,
           "Memory of the log's backend for writes not yet in a table."),
     Int("storage-retry-ms", "200", 10, 60000, kOwn,

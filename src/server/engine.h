@@ -24,7 +24,7 @@ struct EngineOptions {
   std::string backend = "rocksdb";
   size_t log_buffer_bytes = 32 << 20;    // memory of the log's backend
   size_t state_buffer_bytes = 32 << 20;  // memory of the checkpoint's backend
-  uint64_t log_cache_bytes = 8 << 20;    // newest entries kept in memory
+  uint64_t log_cache_bytes = 4 << 20;    // newest entries kept in memory
   size_t block_cache_bytes = 1 << 20;    // the state is read once, at start
   int max_open_files = 256;
   int background_threads = 2;

@@ -9,8 +9,8 @@ namespace kiwi::raft {
 namespace {
 
 // Durable entries that stay in memory, for the applier and for followers a little behind.
-constexpr uint64_t kTailBytesMax = 16ULL << 20;
-constexpr size_t kTailEntriesMax = 8192;
+constexpr uint64_t kTailBytesMax = 1 << 20;  // the storage keeps a longer tail
+constexpr size_t kTailEntriesMax = 1024;
 
 }  // namespace
 
