@@ -380,7 +380,7 @@ Status CheckpointLoader::RemoveForeignPages() {
   std::sort(ids.begin(), ids.end());
   std::string begin = KindBegin(RowKind::kPage);
   RowWriter cleaner(&backend_, CheckpointOptions().batch_bytes);
-  const auto clear_to = [&](std::string end) -> Status {
+  const auto clear_to = [&](const std::string& end) -> Status {
     auto it = backend_.NewIterator({.lower = begin, .upper = end});
     it->Seek(begin);
     if (it->Valid()) cleaner.DeleteRange(begin, end);

@@ -86,7 +86,7 @@ class OrderedWals final : public rocksdb::FileSystemWrapper {
 }  // namespace
 
 std::shared_ptr<rocksdb::FileSystem> NewRocksOrderedWals(
-    std::shared_ptr<rocksdb::FileSystem> target) {
+    std::shared_ptr<rocksdb::FileSystem> target) {  // NOLINT(performance-unnecessary-value-param)
   return std::make_shared<OrderedWals>(std::move(target));
 }
 
