@@ -190,7 +190,8 @@ void ConnectionImpl::OnFlushed() {
   if (backlogged_) return;
   if (close_after_flush_) {
     Close(Status(StatusCode::kNetwork, "closed by the server"));
-  } else if (had_backlog && handler_ != nullptr) {
+  } else if ((had_backlog || !reading()) && handler_ != nullptr) {
+    // Also for an owner that has paused over much output which the socket then took at once.
     handler_->OnDrained(*this);
   }
 }

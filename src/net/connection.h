@@ -29,7 +29,8 @@ class Connection {
     // New bytes are in connection.input(). Called once per read. What it does not consume is shown
     // again, with more behind it, after the next read (or whenever the handler looks at input()).
     virtual void OnInput(Connection& connection) = 0;
-    // All output is on its way; called after there was a backlog (unsent_bytes() fell to 0).
+    // All output is on its way (unsent_bytes() fell to 0); called after there was a backlog, or when
+    // reading is paused. It may come after the iteration's hook: who makes work in it wakes the loop.
     virtual void OnDrained(Connection& connection) = 0;
     // The peer will send no more, but may still be reading (it shut down its side, or closed). A
     // handler with replies under way can write them and then CloseAfterFlush().

@@ -58,7 +58,9 @@ void Session::OnInput(net::Connection& connection) {
 
 void Session::OnDrained(net::Connection&) {
   over_soft_since_ms_ = 0;
-  if (!batch_under_way_) Pump();
+  if (batch_under_way_) return;
+  Pump();
+  loop_->Wake();  // the iteration has drained the channel already
 }
 
 void Session::OnEndOfInput(net::Connection&) {
