@@ -207,6 +207,17 @@ def large_values(binary):
             assert client.command("GET", "large") == value + b"end"
 
 
+def a_large_reply_taken_at_once_does_not_stop_its_connection(binary):
+    """More than reply-backlog-bytes at once pauses a connection; it goes on once the socket took it."""
+    with Server(binary) as server, server.client() as client:
+        for megabytes in (2, 4, 8):
+            value = b"v" * (megabytes << 20)
+            assert client.command("SET", "large", value) == "OK"
+            for i in range(5):
+                assert client.command("GET", "large") == value
+                assert client.command("SET", f"after:{i}", "x" * 50000) == "OK"
+
+
 def clients_are_limited_before_auth(binary):
     with Server(binary) as server:
         with server.client() as client:
@@ -224,7 +235,8 @@ def clients_are_limited_before_auth(binary):
 
 STORIES = [written_killed_read, stop_under_load, one_server_a_folder, bad_configuration,
            rewritten_configuration, unix_socket, bounded_disk, full_memory, pipelines_keep_their_order,
-           large_values, clients_are_limited_before_auth]
+           large_values, a_large_reply_taken_at_once_does_not_stop_its_connection,
+           clients_are_limited_before_auth]
 
 
 def main():
