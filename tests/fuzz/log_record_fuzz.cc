@@ -43,10 +43,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Decode<kiwi::raft::ConfState>(bytes);
   Decode<kiwi::raft::HardState>(bytes);
   Decode<kiwi::raft::SnapshotMeta>(bytes);
+  Decode<kiwi::raft::StateDir>(bytes);
   DecodeFramed<kiwi::raft::LogBase>(kiwi::raft::kBaseKey, bytes);
   DecodeFramed<kiwi::raft::ConfState>(kiwi::raft::kConfStateKey, bytes);
   DecodeFramed<kiwi::raft::HardState>(kiwi::raft::kHardStateKey, bytes);
   DecodeFramed<kiwi::raft::SnapshotMeta>(kiwi::raft::kSnapshotKey, bytes);
+  DecodeFramed<kiwi::raft::StateDir>(kiwi::raft::kStateDirKey, bytes);
   (void)kiwi::raft::DecodeEntry(kiwi::raft::EntryKey(size).view(), bytes);
   if (!bytes.empty()) (void)kiwi::raft::DecodeEntry(bytes.substr(0, 9), bytes);
   return 0;

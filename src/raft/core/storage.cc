@@ -20,9 +20,10 @@ Status Storage::SetConfState(const ConfState& conf_state) {
   return Write(batch);
 }
 
-Status Storage::ApplySnapshot(const SnapshotMeta& meta) {
+Status Storage::ApplySnapshot(const SnapshotMeta& meta, const std::string* state_dir) {
   LogBatch batch;
   batch.snapshot = &meta;
+  batch.state_dir = state_dir;
   return Write(batch);
 }
 

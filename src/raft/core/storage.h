@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -23,6 +24,9 @@ inline constexpr uint64_t kNoLimit = std::numeric_limits<uint64_t>::max();
 struct InitialState {
   HardState hard_state;
   ConfState conf_state;
+  // The directory that holds the state machine's checkpoints, as LogBatch::state_dir last said.
+  // Empty: the one that a node begins with.
+  std::string state_dir;
 };
 
 // One atomic mutation of the log: all of it is durable afterwards, or none of it. Order inside:
@@ -31,6 +35,8 @@ struct LogBatch {
   const HardState* hard_state = nullptr;   // null: unchanged
   const ConfState* conf_state = nullptr;   // null: unchanged
   const SnapshotMeta* snapshot = nullptr;  // not null: the log is replaced by this snapshot
+  // Where the snapshot was staged; becomes the state machine's with this batch. Null: unchanged.
+  const std::string* state_dir = nullptr;
   // Contiguous; begins at or below last_index + 1 and above the snapshot's index. Entries from its
   // first index on are replaced.
   const std::vector<Entry>* entries = nullptr;
@@ -81,7 +87,8 @@ class Storage : public LogReader {
   Status Append(const std::vector<Entry>& entries);
   Status SetHardState(const HardState& hard_state);
   Status SetConfState(const ConfState& conf_state);
-  Status ApplySnapshot(const SnapshotMeta& meta);
+  // state_dir: null leaves it unchanged.
+  Status ApplySnapshot(const SnapshotMeta& meta, const std::string* state_dir = nullptr);
 };
 
 }  // namespace kiwi::raft

@@ -1,12 +1,14 @@
 // What the log drives. Implemented by the server (the keyspace behind it).
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 
 #include "base/status.h"
 #include "raft/core/types.h"
 #include "raft/node/proposal.h"
+#include "raft/node/snapshot.h"
 
 namespace kiwi::raft {
 
@@ -24,6 +26,25 @@ class StateMachine {
   // thread of its own, makes it durable while Apply goes on.
   virtual void BeginCheckpoint(const SnapshotMeta& meta) = 0;
   virtual Status RunCheckpoint() = 0;
+
+  // --- snapshots; without them (as here) a lagging peer cannot be caught up ---
+  // Of the last durable checkpoint, in chunks of at most `chunk_bytes`. kUnavailable: there is
+  // none. Any thread; a reader does not outlive the machine.
+  virtual Result<std::unique_ptr<SnapshotReader>> OpenSnapshot(size_t /*chunk_bytes*/) {
+    return Status(StatusCode::kUnavailable, "this state machine has no snapshots");
+  }
+  // Any thread. kBusy: one is being staged already.
+  virtual Result<std::unique_ptr<SnapshotStage>> StageSnapshot() {
+    return Status(StatusCode::kUnavailable, "this state machine takes no snapshots");
+  }
+  // Puts the finished stage in the present state's place, where Apply would be called: the next
+  // entry is the one behind stage.meta().index. The log has recorded meta() and state_dir(), in one
+  // synced batch, before; a crash between the two comes up with the new state. Waits for the
+  // chunk that a running checkpoint is writing; RunCheckpoint returns kAborted then. Otherwise
+  // quick: microseconds a shard. The stage is spent.
+  virtual Status InstallSnapshot(SnapshotStage& /*stage*/) {
+    return {StatusCode::kUnavailable, "this state machine takes no snapshots"};
+  }
 };
 
 }  // namespace kiwi::raft

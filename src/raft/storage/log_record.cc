@@ -152,6 +152,12 @@ void EncodeRecord(const ConfState& conf_state, std::string* out) {
   FinishRecord(kConfStateKey, out);
 }
 
+void EncodeRecord(const StateDir& state_dir, std::string* out) {
+  BeginRecord(out);
+  PutLengthPrefixed(out, state_dir.name);
+  FinishRecord(kStateDirKey, out);
+}
+
 void EncodeRecord(const HardState& hard_state, std::string* out) {
   BeginRecord(out);
   PutVarint(out, hard_state.term);
@@ -177,6 +183,14 @@ Status DecodeRecord(std::string_view value, LogBase* base) {
 Status DecodeRecord(std::string_view value, ConfState* conf_state) {
   KIWI_RETURN_IF_ERROR(OpenRecord(kConfStateKey, "conf state", &value));
   return CloseRecord("conf state", GetConfState(&value, conf_state), value);
+}
+
+Status DecodeRecord(std::string_view value, StateDir* state_dir) {
+  KIWI_RETURN_IF_ERROR(OpenRecord(kStateDirKey, "state directory", &value));
+  std::string_view name;
+  const bool decoded = GetLengthPrefixed(&value, &name);
+  state_dir->name = name;
+  return CloseRecord("state directory", decoded, value);
 }
 
 Status DecodeRecord(std::string_view value, HardState* hard_state) {

@@ -4,9 +4,11 @@
 //   'e' + index, 8 bytes    version u8, type u8, term u64, checksum u64; then the payload as it is
 //       big-endian
 //   'b'  base               version u8, checksum u64; then varints: index, term
-//   'c'  conf state             "            "         four lists (count, ids), auto_leave u8,
-//   index 'h'  hard state             "            "         term, vote, commit 's'  snapshot meta
-//   "            "         index, term, then a conf state
+//   'c'  conf state             "            "         four lists (count, ids), auto_leave u8, and
+//                                                      index
+//   'd'  state directory        "            "         its name
+//   'h'  hard state             "            "         term, vote, commit
+//   's'  snapshot meta          "            "         index, term, then a conf state
 //
 // Numbers of fixed size are little-endian save in keys. A checksum covers everything else in its
 // record and what the record is for (index, or key), so that no record passes for another one.
@@ -26,6 +28,7 @@ inline constexpr uint8_t kLogFormatVersion = 1;
 
 inline constexpr std::string_view kBaseKey = "b";
 inline constexpr std::string_view kConfStateKey = "c";
+inline constexpr std::string_view kStateDirKey = "d";
 inline constexpr std::string_view kHardStateKey = "h";
 inline constexpr std::string_view kSnapshotKey = "s";
 // All entries lie in [kEntriesBegin, kEntriesEnd).
@@ -36,6 +39,11 @@ inline constexpr std::string_view kEntriesEnd = "f";
 struct LogBase {
   LogIndex index = 0;
   Term term = 0;
+};
+
+// Where the state machine's checkpoints lie.
+struct StateDir {
+  std::string name;
 };
 
 class EntryKey {
@@ -63,11 +71,13 @@ Result<Entry> DecodeEntry(std::string_view key, std::string_view value);
 // Append to *out, which they clear first (it is a buffer to be used again).
 void EncodeRecord(const LogBase& base, std::string* out);
 void EncodeRecord(const ConfState& conf_state, std::string* out);
+void EncodeRecord(const StateDir& state_dir, std::string* out);
 void EncodeRecord(const HardState& hard_state, std::string* out);
 void EncodeRecord(const SnapshotMeta& snapshot, std::string* out);
 
 Status DecodeRecord(std::string_view value, LogBase* base);
 Status DecodeRecord(std::string_view value, ConfState* conf_state);
+Status DecodeRecord(std::string_view value, StateDir* state_dir);
 Status DecodeRecord(std::string_view value, HardState* hard_state);
 Status DecodeRecord(std::string_view value, SnapshotMeta* snapshot);
 

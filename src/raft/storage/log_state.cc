@@ -72,6 +72,7 @@ void LogState::Apply(const LogBatch& batch, const Plan& plan) {
     conf_state_ = batch.snapshot->conf_state;
   }
   if (batch.conf_state != nullptr) conf_state_ = *batch.conf_state;
+  if (batch.state_dir != nullptr) state_dir_ = *batch.state_dir;
   if (batch.hard_state != nullptr) hard_state_ = *batch.hard_state;
   if (!plan.has_new_entries) return;
   if (plan.truncate_from != 0) DropEntries(plan.truncate_from);

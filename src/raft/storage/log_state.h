@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -55,11 +57,14 @@ class LogState {
   const HardState& hard_state() const { return hard_state_; }
   const ConfState& conf_state() const { return conf_state_; }
   const SnapshotMeta& snapshot() const { return snapshot_; }
+  const std::string& state_dir() const { return state_dir_; }
+  InitialState initial() const { return {hard_state_, conf_state_, state_dir_}; }
 
   // Recovery only.
   void Restore(LogIndex base_index, Term base_term);
   void SetHardState(const HardState& hard_state) { hard_state_ = hard_state; }
   void SetConfState(const ConfState& conf_state) { conf_state_ = conf_state; }
+  void SetStateDir(std::string state_dir) { state_dir_ = std::move(state_dir); }
   void AppendOne(const Entry& entry);  // entry.index == last_index() + 1
 
  private:
@@ -85,6 +90,7 @@ class LogState {
   HardState hard_state_;
   ConfState conf_state_;
   SnapshotMeta snapshot_;
+  std::string state_dir_;
 };
 
 }  // namespace kiwi::raft

@@ -87,6 +87,11 @@ Status LogStorage::RecoverRecords(LogState* state) const {
   if (found) KIWI_RETURN_IF_ERROR(DecodeRecord(value, &conf_state));
   state->SetConfState(conf_state);
 
+  StateDir state_dir;
+  KIWI_ASSIGN_OR_RETURN(found, ReadRecord(kStateDirKey, &value));
+  if (found) KIWI_RETURN_IF_ERROR(DecodeRecord(value, &state_dir));
+  state->SetStateDir(std::move(state_dir.name));
+
   HardState hard_state;
   KIWI_ASSIGN_OR_RETURN(found, ReadRecord(kHardStateKey, &value));
   if (found) KIWI_RETURN_IF_ERROR(DecodeRecord(value, &hard_state));
@@ -125,7 +130,7 @@ Status LogStorage::RecoverEntries(LogState* state) const {
 
 Result<InitialState> LogStorage::GetInitialState() const {
   MutexLock lock(mu_);
-  return InitialState{state_.hard_state(), state_.conf_state()};
+  return state_.initial();
 }
 
 Result<Term> LogStorage::TermAt(LogIndex index) const {
@@ -213,6 +218,7 @@ void LogStorage::AddToBatch(const LogBatch& batch, const LogState::Plan& plan, L
     if (batch.conf_state == nullptr) PutRecord(kConfStateKey, batch.snapshot->conf_state);
   }
   if (batch.conf_state != nullptr) PutRecord(kConfStateKey, *batch.conf_state);
+  if (batch.state_dir != nullptr) PutRecord(kStateDirKey, StateDir{*batch.state_dir});
   if (plan.has_new_entries) {
     const LogIndex new_last = batch.entries->back().index;
     if (plan.truncate_from != 0 && new_last < old_last) {

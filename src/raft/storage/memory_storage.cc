@@ -11,7 +11,7 @@ LogState MemoryStorage::Copy() const {
 
 Result<InitialState> MemoryStorage::GetInitialState() const {
   MutexLock lock(mu_);
-  return InitialState{state_.hard_state(), state_.conf_state()};
+  return state_.initial();
 }
 
 Result<std::vector<Entry>> MemoryStorage::Entries(LogIndex lo, LogIndex hi,

@@ -97,6 +97,7 @@ class StorageContract : public ::testing::TestWithParam<Kind> {
     const InitialState state = *log().GetInitialState();
     text += "| " + std::to_string(state.hard_state.term) + "," +
             std::to_string(state.hard_state.vote) + "," + std::to_string(state.hard_state.commit);
+    text += "|" + state.state_dir;
     const SnapshotMeta snapshot = *log().GetSnapshot();
     text += "| " + std::to_string(snapshot.index) + ":" + std::to_string(snapshot.term);
     for (const ConfState& conf : {state.conf_state, snapshot.conf_state}) {
@@ -394,6 +395,23 @@ TEST_P(StorageContract, OneBatchCarriesSnapshotEntriesAndHardState) {
   EXPECT_EQ(log().GetInitialState()->hard_state, hard);
   EXPECT_EQ(log().GetInitialState()->conf_state, conf);
   EXPECT_EQ(log().GetSnapshot()->conf_state, snapshot.conf_state);
+}
+
+TEST_P(StorageContract, TheStateDirectoryIsNamedInTheBatchOfItsSnapshot) {
+  EXPECT_EQ(log().GetInitialState()->state_dir, "");
+  ASSERT_TRUE(log().Append(Range(1, 6, 1)).ok());
+  const std::string staged = "state-20-1";
+  ASSERT_TRUE(log().ApplySnapshot(Snap(20, 3), &staged).ok());
+  EXPECT_EQ(log().GetInitialState()->state_dir, staged);
+
+  ASSERT_TRUE(log().Append(Range(21, 25, 3)).ok());
+  ASSERT_TRUE(log().CreateSnapshot(Snap(24, 3)).ok());
+  ASSERT_TRUE(log().Compact(24).ok());
+  EXPECT_EQ(log().GetInitialState()->state_dir, staged) << "checkpoints of its own stay there";
+
+  const std::string refused = "state-7-2";
+  EXPECT_EQ(log().ApplySnapshot(Snap(7, 9), &refused).code(), StatusCode::kSnapshotOutOfDate);
+  EXPECT_EQ(log().GetInitialState()->state_dir, staged);
 }
 
 TEST_P(StorageContract, ARefusedBatchChangesNothing) {
