@@ -9,6 +9,12 @@
 #include "raft/node/entry_codec.h"
 
 namespace kiwi::raft {
+namespace {
+
+// A net loop goes back to its sockets after so many log batches, whatever other loops propose.
+constexpr int kWritesByProposer = 4;
+
+}  // namespace
 
 Node::Node(const NodeOptions& options, Storage* log, std::function<Status()> resume_log,
            std::function<Status()> flush_log, StateMachine* machine, Clock* clock)
@@ -53,7 +59,7 @@ Status Node::Start() {
   do {
     if (storage_failed())
       return {StatusCode::kIo, "the log does not take the vote: " + storage_error()};
-    if (AcquireLog()) DriveLog(Applying::kByCaller);
+    if (AcquireLog()) DriveLog(Applying::kByCaller, kAllWrites);
     ApplyCommitted(false);
     MutexLock lock(core_mu_);
     UpdateReadAllowed();
@@ -107,12 +113,13 @@ void Node::Propose(Proposal* proposal) {
 
 void Node::Kick(bool on_loop) {
   if (queue_.empty()) return;
-  if (fsync_mode() == FsyncMode::kAlways) {
-    // The owner looks at the queue once more after it lets go, so a busy log needs no wake-up.
+  // The owner looks at the queue once more after it lets go, so a busy log needs no wake-up.
+  if (fsync_mode() == FsyncMode::kAlways && !SyncsAreQuick()) {
     if (!log_owned_.load()) WakeLogThread();
     return;
   }
-  if (AcquireLog()) DriveLog(Applying::kByCaller);
+  if (!AcquireLog()) return;
+  DriveLog(Applying::kByCaller, kWritesByProposer);
   ApplyCommitted(on_loop);
 }
 

@@ -2,12 +2,11 @@
 //
 // Who does what:
 //   - the log owner: at most one thread at a time composes entries, takes Readys and writes the
-//   log.
-//     With fsync always that is the log thread, because it waits for the disk; with everysec and no
-//     it is whoever proposed, since an unsynced write is only a copy into the page cache.
+//     log. That is whoever proposed, for a bounded number of writes: an unsynced write (everysec,
+//     no) is only a copy into the page cache, and with fsync always it does so as long as syncs are
+//     quick. Else it is the log thread, because it waits for the disk.
 //   - the applier: any thread under apply_mu_. A net loop may apply what is fast (the scheduler
-//   hook
-//     decides which thread is asked); the rest goes to a worker.
+//     hook decides which thread is asked); the rest goes to a worker.
 //   - the checkpoint thread writes what the applier froze.
 // core_mu_ guards the core and is never held over I/O or apply.
 #pragma once
@@ -16,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -41,6 +41,9 @@ struct NodeOptions {
   uint64_t snapshot_bytes = 100ULL << 20;  // … or so many bytes of log
   uint64_t log_max_bytes = 500ULL << 20;   // beyond it, composing waits for the log to shrink
   int64_t storage_retry_ms = 200;          // how often a failed log is tried anew
+  // While syncs take less than this, whoever proposed writes and syncs the log by itself: handing
+  // over to the log thread and back costs more than such a wait (docs/decisions/012). 0: never.
+  int64_t inline_sync_us = 300;
   int64_t tick_ms = 100;
 };
 
@@ -135,11 +138,17 @@ class Node {
   bool AcquireLog() { return !log_owned_.exchange(true); }
   // What becomes of committed entries: the scheduler is asked, or the caller of DriveLog applies.
   enum class Applying : uint8_t { kScheduled, kByCaller };
-  void DriveLog(Applying applying) KIWI_EXCLUDES(core_mu_);
+  static constexpr int kAllWrites = std::numeric_limits<int>::max();
+  // At most max_writes log batches; what is left then is for the log thread.
+  void DriveLog(Applying applying, int max_writes) KIWI_EXCLUDES(core_mu_);
   void Compose() KIWI_REQUIRES(core_mu_);
   void TakeReadys(LogWork* work) KIWI_REQUIRES(core_mu_);
   void Persisted(const LogWork& work) KIWI_EXCLUDES(core_mu_);
   Status WriteLog(const LogWork& work, bool sync);
+  bool SyncsAreQuick() const {
+    return sync_ns_.load(std::memory_order_relaxed) < options_.inline_sync_us * 1000;
+  }
+  void NoteSync(int64_t ns);
   void StorageFailed(const Status& status) KIWI_EXCLUDES(core_mu_);
   void RecoverStorage() KIWI_EXCLUDES(core_mu_);
   void CompactLog() KIWI_EXCLUDES(core_mu_);
@@ -174,6 +183,7 @@ class Node {
   std::atomic<uint64_t> entries_composed_{0};
   std::atomic<uint64_t> log_writes_{0};
   std::atomic<uint64_t> log_syncs_{0};
+  std::atomic<int64_t> sync_ns_{std::numeric_limits<int64_t>::max()};  // smoothed, of the log
   EntryClock entry_clock_;
   ProposalQueue queue_;
 

@@ -97,7 +97,7 @@ void Node::CheckpointThread() {
       }
       // The owner of the log compacts it; if nobody owns it, we do.
       if (!storage_failed() && AcquireLog()) {
-        DriveLog(Applying::kByCaller);
+        DriveLog(Applying::kByCaller, kAllWrites);
         ApplyCommitted(false);
       }
       if (const Status s = flush_log_(); !s.ok()) {

@@ -12,10 +12,12 @@
 namespace kiwi::raft {
 
 void Node::WakeLogThread() {
-  MutexLock lock(wake_mu_);
-  if (log_wanted_) return;
-  log_wanted_ = true;
-  wake_.NotifyOne();
+  {
+    MutexLock lock(wake_mu_);
+    if (log_wanted_) return;
+    log_wanted_ = true;
+  }
+  wake_.NotifyOne();  // unlocked, or the woken thread would wait for us again
 }
 
 void Node::LogThread() {
@@ -34,7 +36,7 @@ void Node::LogThread() {
       if (storage_failed() && stopping_.load()) return;
       if (storage_failed()) continue;
     }
-    if (AcquireLog()) DriveLog(Applying::kScheduled);
+    if (AcquireLog()) DriveLog(Applying::kScheduled, kAllWrites);
     const int64_t now = clock_->MonotonicNs();
     if (now >= next_tick_ns) {
       next_tick_ns = now + options_.tick_ms * 1'000'000;
@@ -66,7 +68,7 @@ void Node::ReleaseLog() { log_owned_.store(false); }
 
 // Called by the owner; when it returns the log is free, or stays owned because the storage failed
 // (the log thread then recovers it).
-void Node::DriveLog(Applying applying) {
+void Node::DriveLog(Applying applying, int max_writes) {
   for (;;) {
     CompactLog();
     LogWork work;
@@ -74,7 +76,7 @@ void Node::DriveLog(Applying applying) {
     bool fast = true;
     {
       MutexLock lock(core_mu_);
-      Compose();
+      if (max_writes > 0) Compose();
       TakeReadys(&work);
       committed = !committed_.empty();
       for (const Committed& c : committed_) fast = fast && c.ours && !c.origin.slow;
@@ -83,9 +85,12 @@ void Node::DriveLog(Applying applying) {
     if (committed && applying == Applying::kScheduled) schedule_apply_(fast);
     if (work.empty()) {
       ReleaseLog();
-      if (!LogWanted() || !AcquireLog()) return;
+      if (!LogWanted()) return;
+      if (max_writes <= 0) return WakeLogThread();
+      if (!AcquireLog()) return;
       continue;
     }
+    --max_writes;
     const bool sync = fsync_mode() == FsyncMode::kAlways || work.must_sync;
     if (const Status s = WriteLog(work, sync); !s.ok()) {
       failed_work_ = std::move(work);
@@ -195,7 +200,9 @@ Status Node::WriteLog(const LogWork& work, bool sync) {
   if (work.has_hard_state) batch.hard_state = &work.hard_state;
   if (!work.entries.empty()) batch.entries = &work.entries;
   batch.sync = sync;
+  const int64_t start_ns = sync ? clock_->MonotonicNs() : 0;
   KIWI_RETURN_IF_ERROR(log_->Write(batch));
+  if (sync) NoteSync(clock_->MonotonicNs() - start_ns);
   log_writes_.fetch_add(1, std::memory_order_relaxed);
   if (sync) {
     log_syncs_.fetch_add(1, std::memory_order_relaxed);
@@ -203,6 +210,14 @@ Status Node::WriteLog(const LogWork& work, bool sync) {
     log_dirty_.store(true);
   }
   return {};
+}
+
+// Rises at once and falls slowly: one stall of the disk sends the next writes to the log thread.
+void Node::NoteSync(int64_t ns) {
+  const int64_t smoothed = sync_ns_.load(std::memory_order_relaxed);
+  const bool first = smoothed == std::numeric_limits<int64_t>::max();
+  const bool stalled = ns > 4 * options_.inline_sync_us * 1000;
+  sync_ns_.store(first || stalled ? ns : smoothed + (ns - smoothed) / 8, std::memory_order_relaxed);
 }
 
 void Node::Persisted(const LogWork& work) {
@@ -264,7 +279,7 @@ void Node::RecoverStorage() {
     has_failed_work_.store(false);
     const LogWork work = std::exchange(failed_work_, {});
     Persisted(work);
-    DriveLog(Applying::kScheduled);
+    DriveLog(Applying::kScheduled, kAllWrites);
   }
 }
 
