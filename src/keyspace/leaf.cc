@@ -84,6 +84,19 @@ Leaf* Leaf::Resize(Leaf* leaf, size_t capacity) {
   return resized;
 }
 
+void Leaf::PrefetchObject(uint64_t hash) const {
+  for (size_t base = 0; base < count_; base += 16) {
+    const uint32_t mask = MatchGroup(fingerprints() + base, static_cast<uint8_t>(hash));
+    if (mask == 0) continue;
+    const size_t i = base + static_cast<size_t>(std::countr_zero(mask));
+    if (i >= count_) return;
+    const auto* object = reinterpret_cast<const char*>(at(i));
+    __builtin_prefetch(object);
+    __builtin_prefetch(object + 64);
+    return;
+  }
+}
+
 size_t Leaf::Find(uint64_t hash, std::string_view key) const {
   const auto fingerprint = static_cast<uint8_t>(hash);
   const uint8_t* fingerprints_begin = fingerprints();

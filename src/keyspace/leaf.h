@@ -45,6 +45,8 @@ class Leaf {
       __builtin_prefetch(reinterpret_cast<const char*>(this) + offset);
     }
   }
+  // Asks for the object that Find(hash) will most likely look at first.
+  void PrefetchObject(uint64_t hash) const;
   static constexpr size_t kNotFound = ~size_t{0};
   size_t Find(uint64_t hash, std::string_view key) const;
   void Add(uint64_t hash, Object* object);  // count() < capacity()

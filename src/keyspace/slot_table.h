@@ -28,6 +28,10 @@ class SlotTable {
     return directory_[hash >> (64 - depth_)];
   }
   Object* Find(uint64_t hash, std::string_view key) const;
+  // Asks for the cache line that LeafFor(hash) reads.
+  void PrefetchLeafPointer(uint64_t hash) const {
+    if (depth_ > 0) __builtin_prefetch(directory_ + (hash >> (64 - depth_)));
+  }
 
   // Puts an empty leaf where LeafFor(hash) is null.
   Leaf* AddLeaf(uint64_t hash);

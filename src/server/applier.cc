@@ -1,6 +1,7 @@
 #include "server/applier.h"
 
 #include "base/coding.h"
+#include "keyspace/prefetch.h"
 #include "server/batch.h"
 #include "server/executor.h"
 #include "server/session.h"
@@ -101,10 +102,27 @@ void Applier::RunWrite(ApplyPosition& position, const Command& command, Args arg
 }
 
 void Applier::ApplyBatch(ApplyPosition& position, Batch& batch) {
+  size_t prefetched = batch.pass_begin;
   for (size_t i = batch.pass_begin; i < batch.next; ++i) {
+    if (i == prefetched) prefetched = PrefetchItems(batch, i);
     ApplyItem(position, batch, batch.items[i]);
   }
   executor_->Complete(batch);
+}
+
+// For the items from `first` on; returns the first one that it left out.
+size_t Applier::PrefetchItems(const Batch& batch, size_t first) {
+  if (batch.next - first == 1) return batch.next;
+  keyspace::Prefetch prefetch(*keyspace_);
+  size_t i = first;
+  for (; i < batch.next && !prefetch.full(); ++i) {
+    const Item& item = batch.items[i];
+    if (item.state != ItemState::kWrite && item.state != ItemState::kRead) continue;
+    const int key = item.command->row->keys.first;
+    if (key > 0) prefetch.Add(item.db, batch.ArgsOf(item)[static_cast<size_t>(key)]);
+  }
+  prefetch.Run();
+  return i;
 }
 
 void Applier::ApplyItem(ApplyPosition& position, Batch& batch, Item& item) {

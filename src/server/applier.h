@@ -53,6 +53,7 @@ class Applier final : public raft::StateMachine {
 
  private:
   Status Replay(ApplyPosition& position, std::string_view records);
+  size_t PrefetchItems(const Batch& batch, size_t first);
   void ApplyItem(ApplyPosition& position, Batch& batch, Item& item);
   Status ReplayTransaction(ApplyPosition& position, const raft::TransactionRecord& record);
 
