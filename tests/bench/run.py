@@ -124,8 +124,7 @@ class Bench:
                     empty = server.rss_bytes()
                     prefill(server)
                     checkpoint(server)
-                    settle([server])
-                    figures[side].append((server.rss_bytes() - empty) / KEYS)
+                    figures[side].append((steady_rss(server) - empty) / KEYS)
         self.store("memory", figures)
 
     def restart(self):
@@ -214,6 +213,19 @@ def settle(servers, seconds=8):
         time.sleep(0.25)
         if ticks() - before <= 1:
             return
+
+
+def steady_rss(server, seconds=30):
+    """Resident bytes once they have not changed by half a percent for two seconds: an allocator
+    gives freed pages back to the system after a while, not at once."""
+    deadline = time.monotonic() + seconds
+    before, since = server.rss_bytes(), time.monotonic()
+    while time.monotonic() < min(deadline, since + 2):
+        time.sleep(0.25)
+        now = server.rss_bytes()
+        if abs(now - before) > before / 200:
+            before, since = now, time.monotonic()
+    return server.rss_bytes()
 
 
 def main():
