@@ -148,7 +148,8 @@ struct Context {
   SessionView* session = nullptr;  // null for writes: they run where there is no connection
   ServerView* server = nullptr;    // null for writes
 
-  int64_t now_ms() const { return db.moment().now_ms; }
+  int64_t now_ms() const { return db.moment().now_ms; }   // what decides
+  int64_t display_ms() const { return db.display_ms(); }  // what is shown
 };
 
 using Handler = void (*)(Context&);

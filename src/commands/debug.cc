@@ -72,7 +72,7 @@ void DescribeObject(Context& ctx) {
     if (object == nullptr) return;
     const uint32_t last_s = object->last_access_s();
     const int64_t idle_s =
-        last_s == 0 ? 0 : std::max<int64_t>(0, db.moment().now_ms / 1000 - int64_t{last_s});
+        last_s == 0 ? 0 : std::max<int64_t>(0, db.display_ms() / 1000 - int64_t{last_s});
     text = fmt::format("Value at:{} refcount:1 encoding:{} memory:{} lru:{} lru_seconds_idle:{}",
                        static_cast<const void*>(object), object->encoding_name(),
                        object->memory_bytes(), last_s, idle_s);

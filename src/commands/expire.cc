@@ -1,4 +1,5 @@
 // Times to live: the EXPIRE family, the TTL family, PERSIST, and the server's own expiry.
+#include <algorithm>
 #include <string>
 
 #include "commands/args.h"
@@ -71,8 +72,9 @@ void ReplyTime(Context& ctx, ExpireUnit unit) {
   const Object* object = ctx.db.FindNoTouch(ctx.args[1]);
   if (object == nullptr) return ctx.reply.Integer(-2);
   if (!object->has_expiry()) return ctx.reply.Integer(-1);
-  // Below 0 only for a key that is past its time, and such a key is missing.
-  const int64_t ms = object->expire_at_ms() - (unit.relative ? ctx.now_ms() : 0);
+  // What is past its time by the wall clock alone is shown while it lives, at the last of its time.
+  const int64_t at_ms = object->expire_at_ms();
+  const int64_t ms = unit.relative ? std::max<int64_t>(at_ms - ctx.display_ms(), 0) : at_ms;
   ctx.reply.Integer(unit.seconds ? ms / 1000 + (ms % 1000 >= 500) : ms);
 }
 
@@ -83,15 +85,11 @@ void Pexpiretime(Context& ctx) { ReplyTime(ctx, {.seconds = false, .relative = f
 
 void Persist(Context& ctx) { ctx.reply.Integer(ctx.db.ClearExpiry(ctx.args[1])); }
 
-// The leader's expiry cycle proposes this for keys that it saw expired. A key that was set again in
-// the meantime stays.
+// Proposed for keys that a read or the leader's expiry cycle saw past their time, by a wall clock. A
+// key that was set again in the meantime stays, as does one whose time the log does not see come.
 void RemoveExpired(Context& ctx) {
   int64_t gone = 0;
-  for (const std::string_view key : ctx.args.subspan(1)) {
-    if (ctx.db.FindNoTouch(key) != nullptr) continue;
-    ctx.db.Delete(key);  // frees what is left of it
-    ++gone;
-  }
+  for (const std::string_view key : ctx.args.subspan(1)) gone += ctx.db.DeleteExpired(key);
   ctx.reply.Integer(gone);
 }
 

@@ -34,7 +34,7 @@ void Idletime(Context& ctx) {
   const Object* object = Find(ctx);
   if (object == nullptr) return;
   const int64_t last_s = object->last_access_s();
-  ctx.reply.Integer(last_s == 0 ? 0 : std::max<int64_t>(ctx.now_ms() / 1000 - last_s, 0));
+  ctx.reply.Integer(last_s == 0 ? 0 : std::max<int64_t>(ctx.display_ms() / 1000 - last_s, 0));
 }
 
 // Redis shares the values 0 to 9999 between all keys and says so with a number that clients know:

@@ -6,6 +6,7 @@
 #include "keyspace/edit.h"
 #include "keyspace/impl.h"
 #include "keyspace/keyspace.h"
+#include "keyspace/wall_view.h"
 
 namespace kiwi::keyspace {
 namespace {
@@ -24,13 +25,27 @@ LookupCounts ThreadLookups() { return t_lookups; }
 int Db::index() const { return index_; }
 const Moment& Db::moment() const { return moment_; }
 
-const Object* Db::Live(std::string_view key) const {
+int64_t Db::display_ms() const {
+  return moment_.wall == nullptr ? moment_.now_ms
+                                 : std::max(moment_.now_ms, moment_.wall->now_ms());
+}
+
+const Object* Db::FindStored(std::string_view key) const {
   Keyspace::Impl& impl = keyspace_.impl();
   const uint16_t slot = KeySlot(key);
   const DbShard* shard = impl.FindShard(index_, ShardOf(slot));
   if (shard == nullptr) return nullptr;
-  const Object* object = shard->table(slot).Find(shard->Hash(key), key);
-  return object == nullptr || object->ExpiredAt(moment_.now_ms) ? nullptr : object;
+  return shard->table(slot).Find(shard->Hash(key), key);
+}
+
+const Object* Db::Live(std::string_view key) const {
+  const Object* object = FindStored(key);
+  return object == nullptr || !IsLive(*object) ? nullptr : object;
+}
+
+bool Db::IsLiveExpiring(const Object& object) const {
+  if (moment_.wall != nullptr) moment_.wall->Met(index_, object, moment_.now_ms);
+  return !object.ExpiredAt(moment_.now_ms);
 }
 
 const Object* Db::Find(std::string_view key) const {
@@ -40,7 +55,7 @@ const Object* Db::Find(std::string_view key) const {
     return nullptr;
   }
   ++t_lookups.hits;
-  object->NoteAccess(static_cast<uint32_t>(moment_.now_ms / 1000));
+  object->NoteAccess(std::max(static_cast<uint32_t>(moment_.now_ms / 1000), moment_.access_s));
   return object;
 }
 
@@ -57,6 +72,13 @@ bool Db::Delete(std::string_view key) {
   Edit edit(*this, key);
   if (edit.object() == nullptr) return false;
   edit.Remove();
+  return true;
+}
+
+bool Db::DeleteExpired(std::string_view key) {
+  const Object* object = FindStored(key);
+  if (object == nullptr || !object->ExpiredAt(moment_.now_ms)) return false;
+  const Edit removes(*this, key);
   return true;
 }
 

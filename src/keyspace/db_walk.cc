@@ -4,6 +4,7 @@
 
 #include "keyspace/impl.h"
 #include "keyspace/keyspace.h"
+#include "keyspace/wall_view.h"
 
 namespace kiwi::keyspace {
 namespace {
@@ -49,8 +50,18 @@ int64_t Db::average_ttl_ms() const {
   if (n == 0) return 0;
   const auto sum = SumOverShards(keyspace_.impl().database(index_),
                                  [](const DbShard& s) { return s.expiry_sum(); });
-  return std::max<int64_t>(static_cast<int64_t>(sum / static_cast<__int128>(n)) - moment_.now_ms,
-                           0);
+  return std::max<int64_t>(static_cast<int64_t>(sum / static_cast<__int128>(n)) - display_ms(), 0);
+}
+
+void Db::NoteAllExpired() const {
+  if (moment_.wall == nullptr || expiring_size() == 0) return;
+  std::vector<const Object*> found;
+  for (const auto& shard : keyspace_.impl().database(index_).shards) {
+    if (shard == nullptr || shard->expiring() == 0) continue;
+    found.clear();
+    shard->CollectDue(display_ms(), WallView::kMaxKeys, &found);
+    for (const Object* object : found) moment_.wall->Met(index_, *object, moment_.now_ms);
+  }
 }
 
 // The keys of `contents` count as modified in this database.
@@ -95,7 +106,7 @@ void Db::ForEach(FunctionRef<void(const Object&)> visit) const {
   for (const auto& shard : keyspace_.impl().database(index_).shards) {
     if (shard == nullptr || shard->count() == 0) continue;
     shard->ForEachInOrder([&](const Object& object) {
-      if (!object.ExpiredAt(moment_.now_ms)) visit(object);
+      if (IsLive(object)) visit(object);
       return true;
     });
   }
@@ -113,7 +124,7 @@ const Object* Db::RandomKey(Random& random) const {
         continue;
       }
       const Object* object = shard->Nth(rank);
-      if (!object->ExpiredAt(moment_.now_ms)) return object;
+      if (IsLive(*object)) return object;
       break;
     }
   }
@@ -122,7 +133,7 @@ const Object* Db::RandomKey(Random& random) const {
   for (const auto& shard : keyspace_.impl().database(index_).shards) {
     if (shard == nullptr || first != nullptr) continue;
     shard->ForEachInOrder([&](const Object& object) {
-      if (!object.ExpiredAt(moment_.now_ms)) first = &object;
+      if (IsLive(object)) first = &object;
       return first == nullptr;
     });
   }
@@ -144,7 +155,7 @@ uint64_t Db::Scan(uint64_t cursor, size_t count, FunctionRef<void(const Object&)
     uint64_t next = 0;
     shard->table(static_cast<uint16_t>(slot)).ForEachLeaf(from, [&](uint64_t first, Leaf& leaf) {
       shard->VisitInOrder(leaf, from, [&](const Object& object) {
-        if (object.ExpiredAt(moment_.now_ms)) return true;
+        if (!IsLive(object)) return true;
         ++visited;
         visit(object);
         return true;
@@ -168,9 +179,8 @@ uint64_t Db::CountInSlot(uint16_t slot) const {
 void Db::ForEachInSlot(uint16_t slot, FunctionRef<bool(const Object&)> visit) const {
   const DbShard* shard = keyspace_.impl().FindShard(index_, ShardOf(slot));
   if (shard == nullptr) return;
-  shard->ForEachInSlot(slot, [&](const Object& object) {
-    return object.ExpiredAt(moment_.now_ms) || visit(object);
-  });
+  shard->ForEachInSlot(slot,
+                       [&](const Object& object) { return !IsLive(object) || visit(object); });
 }
 
 }  // namespace kiwi::keyspace

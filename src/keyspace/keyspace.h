@@ -41,10 +41,15 @@ class ShardSet {
   uint64_t bits_ = 0;
 };
 
-// The moment at which a command acts. For writes it comes from the log entry's envelope.
+class WallView;  // wall_view.h
+
+// The moment at which a command acts: that of the log entry which is applied, or for a read that of
+// the last entry whose effects it may see.
 struct Moment {
-  int64_t now_ms = 0;      // keys whose time is at or before it are gone
-  uint64_t log_index = 0;  // of the entry that is applied; 0 for reads
+  int64_t now_ms = 0;        // the replicated clock: keys whose time is at or before it are gone
+  uint64_t log_index = 0;    // of the entry that is applied; 0 for reads
+  uint32_t access_s = 0;     // of a read: accesses are noted as of this second, if it is later
+  WallView* wall = nullptr;  // of a read, told of each object that expires; null in apply
 };
 
 // What Db::Find of the calling thread has found, since the thread began.
@@ -136,16 +141,24 @@ class Db {
 
   int index() const;
   const Moment& moment() const;
+  // For what is shown and decides nothing (TTL, OBJECT IDLETIME): the later of the replicated clock
+  // and, for a read, the wall clock. The former stands still while nobody writes.
+  int64_t display_ms() const;
 
   // --- reads: the key's shard is held, shared or exclusive ---
   const Object* Find(std::string_view key) const;  // null: missing; notes the access (LRU/LFU)
   const Object* FindNoTouch(std::string_view key) const;
+  // Tells the moment's wall view of the key, as finding it would, or of what is due in the whole
+  // database (all shards held).
+  void NoteExpired(std::string_view key) const { FindNoTouch(key); }
+  void NoteAllExpired() const;
   // True when the key was changed (set, deleted, expired away, flushed) at a log index above since.
   // May be true without need (neighbours share a cell), never false wrongly.
   bool ModifiedSince(std::string_view key, uint64_t since) const;
 
   // --- writes: the key's shard is held exclusively ---
   bool Delete(std::string_view key);
+  bool DeleteExpired(std::string_view key);  // true if it was there, and past its time
   // The key must exist. at_ms at or before the moment deletes the key (as Redis does).
   bool SetExpiry(std::string_view key, int64_t at_ms);
   bool ClearExpiry(std::string_view key);  // true if there was one
@@ -174,7 +187,10 @@ class Db {
  private:
   friend class Edit;
   friend class Keyspace;
+  const Object* FindStored(std::string_view key) const;
   const Object* Live(std::string_view key) const;
+  bool IsLive(const Object& object) const { return !object.has_expiry() || IsLiveExpiring(object); }
+  bool IsLiveExpiring(const Object& object) const;
   void NoteContents(const Db& contents);
 
   Keyspace& keyspace_;

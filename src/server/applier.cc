@@ -1,5 +1,7 @@
 #include "server/applier.h"
 
+#include <algorithm>
+
 #include "base/coding.h"
 #include "keyspace/prefetch.h"
 #include "server/batch.h"
@@ -17,18 +19,21 @@ using protocol::ReplyWriter;
 
 namespace {
 
-constexpr uint64_t kHostFormat = 1;
+constexpr uint64_t kHostFormat = 2;
+constexpr uint64_t kHostFormatWithoutClock = 1;
 
 }  // namespace
 
-Applier::Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer)
-    : keyspace_(keyspace), checkpointer_(checkpointer) {}
+Applier::Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer,
+                 int64_t clock_ms)
+    : keyspace_(keyspace), checkpointer_(checkpointer), clock_ms_(clock_ms) {}
 
 Status Applier::Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) {
   std::string_view records = entry.bytes();
   raft::Envelope envelope;
   KIWI_RETURN_IF_ERROR(raft::ReadEnvelope(&records, &envelope));
-  ApplyPosition position{.moment = {.now_ms = envelope.time_ms, .log_index = entry.index},
+  clock_ms_ = std::max(clock_ms_, envelope.time_ms);
+  ApplyPosition position{.moment = {.now_ms = clock_ms_, .log_index = entry.index},
                          .seed = envelope.seed};
   if (local.empty()) return Replay(position, records);
   for (raft::Proposal* proposal : local) {
@@ -107,6 +112,7 @@ void Applier::ApplyBatch(ApplyPosition& position, Batch& batch) {
     if (i == prefetched) prefetched = PrefetchItems(batch, i);
     ApplyItem(position, batch, batch.items[i]);
   }
+  if (!batch.expired.empty()) DeleteExpired(position, batch);
   executor_->Complete(batch);
 }
 
@@ -154,32 +160,51 @@ void Applier::ApplyItem(ApplyPosition& position, Batch& batch, Item& item) {
   if (item.suppressed) batch.replies.resize(begin);
 }
 
+// The last records of a batch whose next item waits for them (Executor::ExpireFirst).
+void Applier::DeleteExpired(ApplyPosition& position, const Batch& batch) {
+  const Command* const command = CommandTable::Get().FindByName(kExpireCommand);
+  for (const keyspace::WallView::Key& expired : batch.expired) {
+    const std::string_view args[] = {kExpireCommand, expired.key};
+    discarded_replies_.clear();
+    ReplyWriter reply(&discarded_replies_, 2);
+    RunWrite(position, *command, args, expired.db, reply);
+    if (discarded_replies_ == ":1\r\n") executor_->CountExpired();
+  }
+}
+
 void Applier::BeginCheckpoint(const raft::SnapshotMeta& meta) {
   keyspace::ShardSet all;
   all.AddAll();
   const ShardLock lock(*keyspace_, all, LockMode::kExclusive);
-  checkpointer_->Begin({.applied_index = meta.index, .host = EncodeCheckpointHost(meta)});
+  checkpointer_->Begin(
+      {.applied_index = meta.index, .host = EncodeCheckpointHost({meta, clock_ms_})});
 }
 
 Status Applier::RunCheckpoint() { return checkpointer_->Run(); }
 
-std::string EncodeCheckpointHost(const raft::SnapshotMeta& meta) {
+std::string EncodeCheckpointHost(const CheckpointHost& host) {
   std::string out;
   PutVarint(&out, kHostFormat);
-  PutVarint(&out, meta.term);
-  raft::EncodeConfState(meta.conf_state, &out);
+  PutVarint(&out, host.meta.term);
+  PutVarint(&out, static_cast<uint64_t>(host.clock_ms));
+  raft::EncodeConfState(host.meta.conf_state, &out);
   return out;
 }
 
-Result<raft::SnapshotMeta> DecodeCheckpointHost(uint64_t applied_index, std::string_view host) {
-  raft::SnapshotMeta meta;
-  meta.index = applied_index;
+Result<CheckpointHost> DecodeCheckpointHost(uint64_t applied_index, std::string_view bytes) {
+  CheckpointHost host;
+  host.meta.index = applied_index;
   uint64_t format = 0;
-  if (!GetVarint(&host, &format) || format != kHostFormat || !GetVarint(&host, &meta.term)) {
+  uint64_t clock_ms = 0;
+  if (!GetVarint(&bytes, &format) || format < kHostFormatWithoutClock || format > kHostFormat ||
+      !GetVarint(&bytes, &host.meta.term) ||
+      (format != kHostFormatWithoutClock && !GetVarint(&bytes, &clock_ms)) ||
+      clock_ms > INT64_MAX) {
     return Status(StatusCode::kCorruption, "checkpoint with an unreadable Raft part");
   }
-  KIWI_ASSIGN_OR_RETURN(meta.conf_state, raft::DecodeConfState(&host));
-  return meta;
+  host.clock_ms = static_cast<int64_t>(clock_ms);
+  KIWI_ASSIGN_OR_RETURN(host.meta.conf_state, raft::DecodeConfState(&bytes));
+  return host;
 }
 
 }  // namespace kiwi::server

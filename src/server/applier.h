@@ -37,8 +37,8 @@ class LocalProposal : public raft::Proposal {
 
 class Applier final : public raft::StateMachine {
  public:
-  // Both outlive it.
-  Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer);
+  // Both outlive it. clock_ms: the replicated clock of what the keyspace holds.
+  Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer, int64_t clock_ms);
   // Before the node starts.
   void SetExecutor(Executor* executor) { executor_ = executor; }
 
@@ -55,18 +55,24 @@ class Applier final : public raft::StateMachine {
   Status Replay(ApplyPosition& position, std::string_view records);
   size_t PrefetchItems(const Batch& batch, size_t first);
   void ApplyItem(ApplyPosition& position, Batch& batch, Item& item);
+  void DeleteExpired(ApplyPosition& position, const Batch& batch);
   Status ReplayTransaction(ApplyPosition& position, const raft::TransactionRecord& record);
 
   keyspace::Keyspace* const keyspace_;
   keyspace::Checkpointer* const checkpointer_;
   Executor* executor_ = nullptr;
   // Serialised by the node's apply lock.
+  int64_t clock_ms_;  // the replicated clock: the greatest stamp of an applied entry
   raft::RecordReader reader_;
   std::string discarded_replies_;
 };
 
-// What a checkpoint keeps for Raft: (index, term, membership), in CheckpointMeta::host.
-std::string EncodeCheckpointHost(const raft::SnapshotMeta& meta);
-Result<raft::SnapshotMeta> DecodeCheckpointHost(uint64_t applied_index, std::string_view host);
+// What a checkpoint keeps for Raft, in CheckpointMeta::host (docs/formats.md).
+struct CheckpointHost {
+  raft::SnapshotMeta meta;  // the index is CheckpointMeta's own
+  int64_t clock_ms = 0;     // the replicated clock at that index
+};
+std::string EncodeCheckpointHost(const CheckpointHost& host);
+Result<CheckpointHost> DecodeCheckpointHost(uint64_t applied_index, std::string_view bytes);
 
 }  // namespace kiwi::server

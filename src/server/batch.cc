@@ -28,6 +28,7 @@ void Batch::Reset() {
   has_slow = has_write = false;
   next = pass_begin = attached_reads = 0;
   pass_slow = false;
+  expired.clear();
   ClearBounded(&replies);
   ClearBounded(&side);
   ClearBounded(&encoded);

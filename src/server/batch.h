@@ -5,7 +5,8 @@
 // Executing goes in passes. A pass walks the requests in order: what can be answered at once is;
 // writes are encoded for the log; a fast read behind a write of the same pass is attached to that
 // log position and run there by the applier; anything that must see the writes and is not fast ends
-// the pass, as do too many bytes of replies. After the pass, its replies leave; then the next one.
+// the pass, as do too many bytes of replies, and a read that meets a key which is past its time by the
+// wall clock alone (keyspace/wall_view.h): it runs in the next pass, behind the key's deletion. After the pass, its replies leave; then the next one.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "commands/command.h"
+#include "keyspace/wall_view.h"
 #include "net/connection.h"
 #include "net/loop.h"
 #include "runtime/priority_channel.h"
@@ -40,10 +42,11 @@ struct Item {
   uint32_t first_arg = 0;
   uint32_t arg_count = 0;
   ItemState state = ItemState::kWaiting;
-  uint8_t resp_version = 2;     // when it was executed
-  bool suppressed = false;      // CLIENT REPLY OFF or SKIP
-  bool protocol_error = false;  // args[first_arg] is its text; the connection closes
-  int db = 0;                   // when it was executed
+  uint8_t resp_version = 2;      // when it was executed
+  bool suppressed = false;       // CLIENT REPLY OFF or SKIP
+  bool protocol_error = false;   // args[first_arg] is its text; the connection closes
+  bool expiry_proposed = false;  // for a read: it decides by the replicated clock alone
+  int db = 0;                    // when it was executed
   uint32_t side_begin = 0;
   uint32_t side_end = 0;
   std::unique_ptr<Transaction> transaction;  // kExec
@@ -73,6 +76,9 @@ class Batch final : public runtime::Task, public net::LoopTask, public LocalProp
   size_t next = 0;      // first item not executed
   size_t pass_begin = 0;
   size_t attached_reads = 0;
+  // Keys that the next item, a read, found past their time. Their deletion is the end of the pass's
+  // records; the item runs again behind it.
+  std::vector<keyspace::WallView::Key> expired;
   bool pass_slow = false;  // applying the pass may take long
 
   bool has_pending_writes() const { return !encoded.empty(); }

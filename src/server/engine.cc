@@ -23,10 +23,11 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
   KIWI_LOG(kInfo, "state loaded applied={} ms={}", engine->applied_index_,
            (clock->MonotonicNs() - start_ns) / 1'000'000);
 
-  engine->applier_ =
-      std::make_unique<Applier>(engine->keyspace_.get(), engine->checkpointer_.get());
+  engine->applier_ = std::make_unique<Applier>(engine->keyspace_.get(), engine->checkpointer_.get(),
+                                               engine->clock_ms_);
   raft::NodeOptions node = options.node;
   node.core.applied = engine->applied_index_;
+  node.clock_ms = engine->clock_ms_;
   node.core.random_seed = EntropySeed();
   raft::LogStorage* const log = engine->log_.get();
   engine->node_ = std::make_unique<raft::Node>(
@@ -97,6 +98,11 @@ Status Engine::Load(const EngineOptions& options) {
   KIWI_ASSIGN_OR_RETURN(const raft::InitialState initial, log_->GetInitialState());
   const bool fresh_log = initial.conf_state.voters.empty();
   const bool fresh_state = meta.host.empty();
+  CheckpointHost host;
+  if (!fresh_state) {
+    KIWI_ASSIGN_OR_RETURN(host, DecodeCheckpointHost(applied_index_, meta.host));
+    clock_ms_ = host.clock_ms;
+  }
 
   if (fresh_state) {
     if (!fresh_log && log_->FirstIndex() > 1) {
@@ -112,7 +118,7 @@ Status Engine::Load(const EngineOptions& options) {
     all.AddAll();
     {
       const keyspace::ShardLock lock(*keyspace_, all, keyspace::LockMode::kExclusive);
-      checkpointer_->Begin({.applied_index = 0, .host = EncodeCheckpointHost(begin)});
+      checkpointer_->Begin({.applied_index = 0, .host = EncodeCheckpointHost({.meta = begin})});
     }
     KIWI_RETURN_IF_ERROR(checkpointer_->Run());
   }
@@ -131,9 +137,7 @@ Status Engine::Load(const EngineOptions& options) {
     // deleted log directory): the checkpoint is the newest state that there is.
     KIWI_LOG(kWarn, "log ends at {} before the checkpoint at {}: going on from the checkpoint",
              log_->LastIndex(), applied_index_);
-    KIWI_ASSIGN_OR_RETURN(const raft::SnapshotMeta snapshot,
-                          DecodeCheckpointHost(applied_index_, meta.host));
-    return log_->ApplySnapshot(snapshot);
+    return log_->ApplySnapshot(host.meta);
   }
   return {};
 }

@@ -63,6 +63,7 @@ class Engine {
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<raft::Node> node_;
   uint64_t applied_index_ = 0;
+  int64_t clock_ms_ = 0;  // the replicated clock of the checkpoint
 };
 
 }  // namespace kiwi::server

@@ -38,7 +38,7 @@ constexpr size_t kFastArguments = 64;  // of a kPerArgument command that a net l
 
 Executor::Executor(keyspace::Keyspace* keyspace, raft::Node* node, commands::ServerView* server,
                    Stats* stats)
-    : keyspace_(keyspace), node_(node), server_(server), stats_(stats) {}
+    : keyspace_(keyspace), node_(node), server_(server), stats_(stats), clock_(&server->clock()) {}
 
 void Executor::SetCurrentLoop(net::Loop* loop) { t_loop = loop; }
 net::Loop* Executor::CurrentLoop() { return t_loop; }
@@ -68,6 +68,7 @@ void Executor::RunPass(Batch& batch) {
   batch.attached_reads = 0;
   batch.pass_slow = false;
   batch.encoded.clear();
+  batch.expired.clear();
   batch.side.clear();
   while (!batch.finished()) {
     Item& item = batch.items[batch.next];
@@ -134,6 +135,11 @@ void Executor::Answer(Batch& batch, Item& item, Write write) {
   const size_t begin = target->size();
   ReplyWriter reply(target, item.resp_version);
   write(reply);
+  MarkAnswered(batch, item, target, begin);
+}
+
+// The reply was written to the end of `target`, from `begin` on.
+void Executor::MarkAnswered(Batch& batch, Item& item, std::string* target, size_t begin) {
   const Session::ReplyGate gate = batch.session().TakeReplyGate();
   item.suppressed = item.suppressed || gate == Session::ReplyGate::kDrop;
   if (item.suppressed) target->resize(begin);
@@ -221,42 +227,90 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
       item.suppressed = session.TakeReplyGate() == Session::ReplyGate::kDrop;
       return Step::kDone;
     }
-    Answer(batch, item, [&](ReplyWriter& reply) {
-      RunRead(command, args, item.db, ReadMoment(), session, reply);
-    });
-    return Step::kDone;
+    return AnswerRead(batch, item);
   }
   Answer(batch, item,
          [&](ReplyWriter& reply) { RunLocal(command, args, session, item.db, reply); });
   return Step::kDone;
 }
 
+// What a read finds expired by the wall clock alone goes through the log before anybody is told:
+// once, so that a clock which the log does not follow cannot hold up the read for ever. While the
+// log takes no writes the replicated clock stands still and decides alone: the key lives on, as no
+// client can have seen it gone.
+bool Executor::MustExpireFirst(const Item& item, const keyspace::WallView& wall) const {
+  return wall.due() && !item.expiry_proposed && !node_->storage_failed();
+}
+
+Executor::Step Executor::ExpireFirst(Batch& batch, Item& item, const keyspace::WallView& wall) {
+  for (const keyspace::WallView::Key& expired : wall.expired()) {
+    const std::string_view args[] = {kExpireCommand, expired.key};
+    raft::AppendCommand(static_cast<uint64_t>(expired.db), args, &batch.encoded);
+  }
+  batch.expired = wall.expired();
+  item.expiry_proposed = true;
+  return Step::kEndPass;
+}
+
+Executor::Step Executor::AnswerRead(Batch& batch, Item& item) {
+  const Command& command = *item.command;
+  const Args args = batch.ArgsOf(item);
+  Session& session = batch.session();
+  const size_t begin = batch.replies.size();
+  ReplyWriter reply(&batch.replies, item.resp_version);
+  keyspace::WallView wall(clock_);
+  const keyspace::LookupCounts before = keyspace::ThreadLookups();
+  const uint64_t start = Ticks::Now();
+  {
+    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared);
+    CallRead(command, args, item.db, ReadMoment(&wall), session, reply);
+  }
+  if (MustExpireFirst(item, wall)) [[unlikely]] {
+    batch.replies.resize(begin);
+    return ExpireFirst(batch, item, wall);
+  }
+  CountLookups(before);
+  Record(command, session, args, static_cast<int64_t>(Ticks::ToNs(start, Ticks::Now())),
+         std::string_view(batch.replies).substr(begin));
+  MarkAnswered(batch, item, &batch.replies, begin);
+  return Step::kDone;
+}
+
+void Executor::CountLookups(const keyspace::LookupCounts& before) {
+  const keyspace::LookupCounts after = keyspace::ThreadLookups();
+  StatsBlock& stats = stats_->Local();
+  stats.Add(Counter::kKeyspaceHits, after.hits - before.hits);
+  stats.Add(Counter::kKeyspaceMisses, after.misses - before.misses);
+}
+
 void Executor::RunRead(const Command& command, Args args, int db_index, const Moment& moment,
                        Session& session, ReplyWriter& reply) {
   Timed(command, session, args, reply, [&] {
-    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared);
-    const HoldingShards holding;
-    keyspace::Db db(*keyspace_, db_index, moment);
-    commands::Context context{.args = args,
-                              .db = db,
-                              .keyspace = *keyspace_,
-                              .reply = reply,
-                              .seed = t_random.Next(),
-                              .session = &session,
-                              .server = server_};
     const keyspace::LookupCounts before = keyspace::ThreadLookups();
-    command.row->handler(context);
-    const keyspace::LookupCounts after = keyspace::ThreadLookups();
-    StatsBlock& stats = stats_->Local();
-    stats.Add(Counter::kKeyspaceHits, after.hits - before.hits);
-    stats.Add(Counter::kKeyspaceMisses, after.misses - before.misses);
+    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared);
+    CallRead(command, args, db_index, moment, session, reply);
+    CountLookups(before);
   });
+}
+
+void Executor::CallRead(const Command& command, Args args, int db_index, const Moment& moment,
+                        Session& session, ReplyWriter& reply) {
+  const HoldingShards holding;
+  keyspace::Db db(*keyspace_, db_index, moment);
+  commands::Context context{.args = args,
+                            .db = db,
+                            .keyspace = *keyspace_,
+                            .reply = reply,
+                            .seed = t_random.Next(),
+                            .session = &session,
+                            .server = server_};
+  command.row->handler(context);
 }
 
 void Executor::RunLocal(const Command& command, Args args, Session& session, int db_index,
                         ReplyWriter& reply) {
   Timed(command, session, args, reply, [&] {
-    keyspace::Db db(*keyspace_, db_index, ReadMoment());
+    keyspace::Db db(*keyspace_, db_index, ReadMoment(nullptr));
     commands::Context context{.args = args,
                               .db = db,
                               .keyspace = *keyspace_,
@@ -272,8 +326,10 @@ Executor::Step Executor::ExecuteTransactionCommand(Batch& batch, Item& item) {
   Session& session = batch.session();
   const Command& command = *item.command;
   session.NoteCommand(command);
-  stats_->Local().Record(command.id, 0);
-  stats_->Local().Add(Counter::kCommandsProcessed);
+  if (!item.expiry_proposed) {  // else it comes for the second time
+    stats_->Local().Record(command.id, 0);
+    stats_->Local().Add(Counter::kCommandsProcessed);
+  }
   const std::string_view name = command.full_name;
   if (name == "exec") return ExecuteExec(batch, item);
   if (name == "watch") return ExecuteWatch(batch, item);
@@ -315,15 +371,19 @@ Executor::Step Executor::ExecuteWatch(Batch& batch, Item& item) {
   // The watch begins behind the connection's own writes.
   if (batch.has_pending_writes()) return Step::kEndPass;
   const Args args = batch.ArgsOf(item);
-  session.BeginWatch(node_->applied_index());
-  const Moment moment = ReadMoment();
+  const raft::LogIndex watch_index = node_->applied_index();
+  keyspace::WallView wall(clock_);
+  std::vector<bool> existed;
   for (const std::string_view key : args.subspan(1)) {
     keyspace::ShardSet shards;
     shards.AddKey(key);
     const ShardLock lock(*keyspace_, shards, LockMode::kShared);
-    const keyspace::Db db(*keyspace_, item.db, moment);
-    session.AddWatch(key, db.FindNoTouch(key) != nullptr);
+    const keyspace::Db db(*keyspace_, item.db, ReadMoment(&wall));
+    existed.push_back(db.FindNoTouch(key) != nullptr);
   }
+  if (MustExpireFirst(item, wall)) return ExpireFirst(batch, item, wall);
+  session.BeginWatch(watch_index);
+  for (size_t i = 0; i < existed.size(); ++i) session.AddWatch(args[i + 1], existed[i]);
   Answer(batch, item, [](ReplyWriter& reply) { reply.Ok(); });
   return Step::kDone;
 }
@@ -362,10 +422,7 @@ Executor::Step Executor::ExecuteExec(Batch& batch, Item& item) {
   auto transaction = std::make_unique<Transaction>(session.TakeTransaction());
   transaction->queue.ResolveDatabases(item.db, keyspace_->databases());
   if (!writes && !batch.has_pending_writes()) {
-    Answer(batch, item, [&](ReplyWriter& reply) {
-      RunTransaction(session, *transaction, ReadMoment(), t_random.Next(), reply);
-    });
-    return Step::kDone;
+    return AnswerReadTransaction(batch, item, std::move(transaction));
   }
   transaction->AppendRecord(&batch.encoded);
   batch.pass_slow = batch.pass_slow || slow;
@@ -382,10 +439,33 @@ Executor::Step Executor::ExecuteExec(Batch& batch, Item& item) {
   return Step::kDone;
 }
 
+// Looks at all keys before it runs anything: its commands may do what cannot be done twice.
+Executor::Step Executor::AnswerReadTransaction(Batch& batch, Item& item,
+                                               std::unique_ptr<Transaction> transaction) {
+  Session& session = batch.session();
+  keyspace::WallView wall(clock_);
+  const ShardLock lock(*keyspace_, transaction->Shards(), LockMode::kShared);
+  const Moment moment = ReadMoment(&wall);
+  transaction->NoteExpired(*keyspace_, moment);
+  if (MustExpireFirst(item, wall)) {
+    session.RestoreTransaction(std::move(*transaction));
+    return ExpireFirst(batch, item, wall);
+  }
+  Answer(batch, item, [&](ReplyWriter& reply) {
+    CallTransaction(session, *transaction, moment, t_random.Next(), reply);
+  });
+  return Step::kDone;
+}
+
 void Executor::RunTransaction(Session& session, Transaction& transaction, const Moment& moment,
                               uint64_t seed, ReplyWriter& reply) {
   const ShardLock lock(*keyspace_, transaction.Shards(),
                        transaction.queue.has_write() ? LockMode::kExclusive : LockMode::kShared);
+  CallTransaction(session, transaction, moment, seed, reply);
+}
+
+void Executor::CallTransaction(Session& session, Transaction& transaction, const Moment& moment,
+                               uint64_t seed, ReplyWriter& reply) {
   const HoldingShards holding;
   const Session::ExecutingTransaction executing(session);
   for (const Watch& watch : transaction.watches) {

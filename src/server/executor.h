@@ -13,6 +13,7 @@
 #include "base/ticks.h"
 #include "commands/command.h"
 #include "keyspace/keyspace.h"
+#include "keyspace/wall_view.h"
 #include "raft/node/node.h"
 #include "server/batch.h"
 #include "server/stats.h"
@@ -36,6 +37,9 @@ std::string_view ProposalErrorText(raft::ProposalError error);
 inline constexpr size_t kMaxPassReplyBytes = 1 << 20;  // then the replies leave first
 inline constexpr size_t kMaxAttachedReads = 128;       // behind one pass's writes
 
+// The internal write that deletes those of its keys which are past their time at the log position.
+inline constexpr std::string_view kExpireCommand = "_expire";
+
 class Executor {
  public:
   // All outlive it.
@@ -53,7 +57,7 @@ class Executor {
   // Answers a pass whose writes failed as a whole.
   void FailPass(Batch& batch, raft::ProposalError error);
 
-  // Runs an attached read, or a whole transaction, at a log position (applier) or now.
+  // Runs an attached read, or a whole transaction, at a log position.
   void RunRead(const commands::Command& command, commands::Args args, int db,
                const keyspace::Moment& moment, Session& session, protocol::ReplyWriter& reply);
   void RunTransaction(Session& session, Transaction& transaction, const keyspace::Moment& moment,
@@ -73,7 +77,18 @@ class Executor {
 
   // True on a thread that holds shard locks: a nested read of the keyspace takes none.
   static bool HoldsShards();
-  keyspace::Moment ReadMoment() { return {.now_ms = node_->ReadTime(), .log_index = 0}; }
+  // Of a read that holds its shards already, so that its time is not older than what it sees.
+  keyspace::Moment ReadMoment(keyspace::WallView* wall) const {
+    return {.now_ms = node_->ReadTime(),
+            .access_s = access_s_.load(std::memory_order_relaxed),
+            .wall = wall};
+  }
+  // Some times a second: when reads note that they have used a key.
+  void SetAccessSecond(int64_t unix_s) {
+    access_s_.store(static_cast<uint32_t>(unix_s), std::memory_order_relaxed);
+  }
+  // A key was deleted because a read found it expired.
+  void CountExpired() { stats_->Local().Add(Counter::kExpiredKeys); }
 
   void SetMaxMemory(uint64_t bytes) { max_memory_.store(bytes, std::memory_order_relaxed); }
   uint64_t max_memory() const { return max_memory_.load(std::memory_order_relaxed); }
@@ -93,6 +108,16 @@ class Executor {
   Step ExecuteTransactionCommand(Batch& batch, Item& item);
   Step ExecuteExec(Batch& batch, Item& item);
   Step ExecuteWatch(Batch& batch, Item& item);
+  Step AnswerRead(Batch& batch, Item& item);
+  Step AnswerReadTransaction(Batch& batch, Item& item, std::unique_ptr<Transaction> transaction);
+  void CountLookups(const keyspace::LookupCounts& before);
+  bool MustExpireFirst(const Item& item, const keyspace::WallView& wall) const;
+  Step ExpireFirst(Batch& batch, Item& item, const keyspace::WallView& wall);
+  // Call with the shards held; so below.
+  void CallRead(const commands::Command& command, commands::Args args, int db,
+                const keyspace::Moment& moment, Session& session, protocol::ReplyWriter& reply);
+  void CallTransaction(Session& session, Transaction& transaction, const keyspace::Moment& moment,
+                       uint64_t seed, protocol::ReplyWriter& reply);
   void RunLocal(const commands::Command& command, commands::Args args, Session& session, int db,
                 protocol::ReplyWriter& reply);
   void Record(const commands::Command& command, Session& session, commands::Args args,
@@ -101,11 +126,14 @@ class Executor {
   std::string* ReplyTarget(Batch& batch);
   template <typename Write>
   void Answer(Batch& batch, Item& item, Write write);
+  void MarkAnswered(Batch& batch, Item& item, std::string* target, size_t begin);
 
   keyspace::Keyspace* const keyspace_;
   raft::Node* const node_;
   commands::ServerView* const server_;
   Stats* const stats_;
+  Clock* const clock_;
+  std::atomic<uint32_t> access_s_{0};
   std::atomic<uint64_t> max_memory_{0};
   std::atomic<int64_t> slow_ns_{std::numeric_limits<int64_t>::max()};
   OnSlow on_slow_;

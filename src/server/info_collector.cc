@@ -146,7 +146,7 @@ void ServerCommands::CollectBasics(InfoFigures* figures) {
     s.reads_processed += totals.reads;
     s.writes_processed += totals.flushes;
   }
-  s.expired_keys = server_->expired_keys();
+  s.expired_keys = server_->expired_keys() + stats.Total(Counter::kExpiredKeys);
   s.keyspace_hits = stats.Total(Counter::kKeyspaceHits);
   s.keyspace_misses = stats.Total(Counter::kKeyspaceMisses);
   s.error_replies = stats.Total(Counter::kErrorReplies);

@@ -251,6 +251,7 @@ void Server::TickSessions(LoopState& state) {
 
 void Server::Cron() {
   stats_.Sample(clock_->MonotonicNs());
+  executor_->SetAccessSecond(clock_->WallMs() / 1000);
   if (const int64_t until = pause_until_ms_.load(); until != 0 && clock_->WallMs() >= until) {
     UnpauseClients();
   }
@@ -262,6 +263,8 @@ void Server::ExpireCycle() {
   raft::Node& node = engine_->node();
   if (!node.ReadAllowed() || node.storage_failed()) return;
   keyspace::Keyspace& keyspace = engine_->keyspace();
+  // Due by either clock: the wall clock may be the slower one. The entry's stamp decides.
+  const int64_t now_ms = std::max(clock_->WallMs(), node.ReadTime());
   std::vector<keyspace::Keyspace::ExpiredKey> expired;
   for (int shard = 0; shard < keyspace::kShardCount; ++shard) {
     if (expirations_under_way_.load() >= kMaxExpirationsUnderWay) return;
@@ -270,7 +273,7 @@ void Server::ExpireCycle() {
       keyspace::ShardSet one;
       one.AddSlot(static_cast<uint16_t>(shard * keyspace::kSlotsPerShard));
       const keyspace::ShardLock lock(keyspace, one, keyspace::LockMode::kShared);
-      keyspace.CollectExpired(shard, node.ReadTime(), kExpirePerShard, &expired);
+      keyspace.CollectExpired(shard, now_ms, kExpirePerShard, &expired);
     }
     std::unordered_map<int, std::vector<std::string>> by_db;
     for (auto& key : expired) {

@@ -105,13 +105,15 @@ Status ServerCommands::RequestShutdown(const commands::ShutdownRequest& request)
 void ServerCommands::ReadKeyspace(int db_index, keyspace::ShardSet shards,
                                   FunctionRef<void(keyspace::Db&)> read) {
   keyspace::Keyspace& keyspace = server_->engine().keyspace();
-  keyspace::Db db(keyspace, db_index, server_->executor().ReadMoment());
-  if (Executor::HoldsShards()) {
+  // Nothing is proposed on its behalf: what expires, it sees as the replicated clock has it.
+  keyspace::WallView wall(clock_);
+  const auto read_now = [&] {
+    keyspace::Db db(keyspace, db_index, server_->executor().ReadMoment(&wall));
     read(db);
-    return;
-  }
+  };
+  if (Executor::HoldsShards()) return read_now();
   const keyspace::ShardLock lock(keyspace, shards, keyspace::LockMode::kShared);
-  read(db);
+  read_now();
 }
 
 std::string ServerCommands::ExecuteWrite(int db, std::span<const std::string_view> args) {

@@ -298,6 +298,11 @@ Transaction Session::TakeTransaction() {
   return taken;
 }
 
+void Session::RestoreTransaction(Transaction transaction) {
+  transaction_ = std::move(transaction);
+  in_multi_ = true;
+}
+
 void Session::BeginWatch(uint64_t applied_index) {
   // A later WATCH must not forget changes that an earlier one would have seen.
   if (transaction_.watches.empty()) transaction_.watch_index = applied_index;

@@ -62,6 +62,8 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   void BeginTransaction() { in_multi_ = true; }
   void EndTransaction();  // and unwatches
   Transaction TakeTransaction();
+  // Puts back what was taken and not run: the EXEC will come again.
+  void RestoreTransaction(Transaction transaction);
   void BeginWatch(uint64_t applied_index);
   void AddWatch(std::string_view key, bool existed);
   void Unwatch();

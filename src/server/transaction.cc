@@ -62,6 +62,21 @@ keyspace::ShardSet Transaction::Shards() const {
   return shards;
 }
 
+void Transaction::NoteExpired(keyspace::Keyspace& keyspace, const keyspace::Moment& moment) const {
+  for (const Watch& watch : watches) {
+    keyspace::Db(keyspace, watch.db, moment).NoteExpired(watch.key);
+  }
+  std::vector<int> positions;
+  for (const auto& queued : queue.commands()) {
+    if (!queued.command->Is(commands::kReadOnly)) continue;
+    const keyspace::Db db(keyspace, queued.db, moment);
+    if (queued.command->Is(commands::kAllShards)) db.NoteAllExpired();
+    positions.clear();
+    if (!CommandTable::KeyPositions(*queued.command, Views(queued.args), &positions)) continue;
+    for (const int i : positions) db.NoteExpired(queued.args[static_cast<size_t>(i)]);
+  }
+}
+
 void Transaction::AppendRecord(std::string* out) const {
   if (!queue.has_write()) return;
   std::vector<raft::WatchedKey> watched;

@@ -56,6 +56,9 @@ struct Transaction {
   uint64_t watch_index = 0;
 
   keyspace::ShardSet Shards() const;
+  // Tells the moment's wall view of the expiring keys that its reads and watches will meet. All its
+  // shards are held.
+  void NoteExpired(keyspace::Keyspace& keyspace, const keyspace::Moment& moment) const;
   // The record of its writes; nothing when it has none.
   void AppendRecord(std::string* out) const;
 };

@@ -1,10 +1,14 @@
-// The time that commands act at, so that no client ever sees it run backwards: reads never pass the
-// stamp of an entry that is not applied yet, and stamps never fall behind a read that went before.
+// The replicated clock: the greatest stamp among the entries that were applied. Every decision
+// whether a key has expired is made at it, by reads and writes, on every node: a read at a log
+// position acts at the time of that position.
 //
-// Why it holds: Stamp() counts its entry as pending before it reads the clock; a reader reads the
-// clock first and looks for pending entries afterwards. If it saw none, any stamp to come is read
-// later than the reader's clock, and is not smaller (the clock never falls); if it saw one, it uses
-// a time that was already used before that entry was counted.
+// What a client has seen expired therefore stays so. The time of a read is that of an applied entry,
+// which is committed; whoever serves a read later, here or on another node, has applied that entry
+// too. Wall clocks decide only how fast the replicated one goes on; no two need agree, and each may
+// jump or fall.
+//
+// The clock is state like the keys: a function of the log, kept with each checkpoint, so that it
+// survives a restart behind which the log was compacted.
 #pragma once
 
 #include <algorithm>
@@ -17,43 +21,29 @@ namespace kiwi::raft {
 
 class EntryClock {
  public:
-  explicit EntryClock(Clock* clock) : clock_(clock) {}
+  // replicated_ms: as the checkpoint has it that the node begins with.
+  EntryClock(Clock* clock, int64_t replicated_ms)
+      : clock_(clock), last_stamp_(replicated_ms), now_ms_(replicated_ms) {}
 
-  // For a new entry. Calls are serialised by the caller. Counts the entry as pending.
+  // For an entry that is composed. Never falls. Calls are serialised by the caller.
   int64_t Stamp() {
-    pending_.fetch_add(1);
-    const int64_t stamp = std::max(clock_->WallMs(), last_stamp_.load());
-    last_stamp_.store(stamp);
-    return stamp;
+    last_stamp_ = std::max({clock_->WallMs(), last_stamp_, now_ms()});
+    return last_stamp_;
   }
-  // The entry was applied, or will never be.
-  void Applied(int64_t stamp) {
-    if (stamp > applied_stamp_.load()) applied_stamp_.store(stamp);
-    pending_.fetch_sub(1);
+  // An entry of this stamp is applied now: called before its effects can be seen, so that whoever
+  // sees them acts at its time or later. An older stamp (of a leader that composed before it had
+  // applied all that it had) changes nothing. Calls are serialised by the caller.
+  void Observe(int64_t stamp) {
+    if (stamp > now_ms()) now_ms_.store(stamp, std::memory_order_release);
   }
-  // An entry that another process stamped (replay, replication) was applied.
-  void Observed(int64_t stamp) {
-    if (stamp > last_stamp_.load()) last_stamp_.store(stamp);
-    if (stamp > applied_stamp_.load()) applied_stamp_.store(stamp);
-  }
-  // Any thread. Never falls, never passes a pending stamp.
-  int64_t ReadTime() {
-    const int64_t now = clock_->WallMs();
-    // With entries in flight the newest time that is surely not after any of theirs is the last
-    // applied stamp, or what a read before them was given. It lags by a sync or two.
-    if (pending_.load() != 0) return std::max(applied_stamp_.load(), read_time_.load());
-    int64_t seen = read_time_.load();
-    while (now > seen && !read_time_.compare_exchange_weak(seen, now)) {
-    }
-    return std::max({now, seen, applied_stamp_.load()});
-  }
+  // Any thread. A read takes it once it holds the locks of its keys: then it is not older than what
+  // the read sees.
+  int64_t now_ms() const { return now_ms_.load(std::memory_order_acquire); }
 
  private:
   Clock* const clock_;
-  std::atomic<int> pending_{0};
-  std::atomic<int64_t> last_stamp_{0};
-  std::atomic<int64_t> applied_stamp_{0};
-  std::atomic<int64_t> read_time_{0};
+  int64_t last_stamp_;
+  std::atomic<int64_t> now_ms_;
 };
 
 }  // namespace kiwi::raft

@@ -25,7 +25,7 @@ inline constexpr uint64_t kFeatureLevel = 1;
 
 struct Envelope {
   uint64_t feature_level = kFeatureLevel;
-  int64_t time_ms = 0;  // the leader's, at composition; never falls along the log
+  int64_t time_ms = 0;  // the leader's, at composition (entry_clock.h)
   uint64_t seed = 0;    // for random picks in apply
 };
 

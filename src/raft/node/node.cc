@@ -25,7 +25,7 @@ Node::Node(const NodeOptions& options, Storage* log, std::function<Status()> res
       machine_(machine),
       clock_(clock),
       fsync_(options.fsync),
-      entry_clock_(clock),
+      entry_clock_(clock, options.clock_ms),
       random_(options.core.random_seed) {}
 
 Node::~Node() { Stop(); }
@@ -170,15 +170,13 @@ void Node::ApplyOne(Committed& committed) {
     std::string_view bytes = entry.bytes();
     Envelope envelope;
     Status status = ReadEnvelope(&bytes, &envelope);
-    // Before the replies leave: what follows them may read at once, and not at an older time.
-    if (status.ok()) entry_clock_.Observed(envelope.time_ms);
+    if (status.ok()) entry_clock_.Observe(envelope.time_ms);
     if (status.ok()) status = machine_->Apply(entry, committed.origin.proposals);
     if (!status.ok()) {
       KIWI_LOG(kError, "entry does not apply index={} error=\"{}\"", entry.index,
                status.ToString());
       KIWI_CHECK(false, "a committed entry cannot be applied by this build: refusing to diverge");
     }
-    if (committed.ours) entry_clock_.Applied(committed.origin.stamp);
   }
   applied_term_.store(entry.term, std::memory_order_relaxed);
   applied_index_.store(entry.index, std::memory_order_release);

@@ -45,6 +45,7 @@ struct NodeOptions {
   // over to the log thread and back costs more than such a wait (docs/decisions/012). 0: never.
   int64_t inline_sync_us = 300;
   int64_t tick_ms = 100;
+  int64_t clock_ms = 0;  // the replicated clock of what the state machine already holds
 };
 
 // A moment's figures, for RAFT.STATUS and INFO.
@@ -96,9 +97,9 @@ class Node {
   void Kick(bool on_loop);
   // Applies what is committed. on_loop: stops before an entry that is not fast.
   void ApplyCommitted(bool on_loop);
-  // A linearizable read may run now, at ReadTime().
+  // A linearizable read may run now, at ReadTime(): the replicated clock (entry_clock.h).
   bool ReadAllowed() const { return read_allowed_.load(std::memory_order_acquire); }
-  int64_t ReadTime() { return entry_clock_.ReadTime(); }
+  int64_t ReadTime() const { return entry_clock_.now_ms(); }
   LogIndex applied_index() const { return applied_index_.load(std::memory_order_acquire); }
   // Empty when writes are taken, else the reason (for the definite error kStorage).
   std::string storage_error() const KIWI_EXCLUDES(core_mu_);
@@ -115,7 +116,6 @@ class Node {
   struct InFlight {  // an entry of ours, composed and not yet committed
     Term term = 0;
     LogIndex index = 0;
-    int64_t stamp = 0;
     bool slow = false;
     std::vector<Proposal*> proposals;
   };

@@ -120,15 +120,13 @@ void Node::Compose() {
     bytes += proposal->records().size();
     entry.slow = entry.slow || proposal->slow();
   }
-  entry.stamp = entry_clock_.Stamp();
   auto payload = std::make_shared<std::string>();
   payload->reserve(bytes);
-  AppendEnvelope({.time_ms = entry.stamp, .seed = random_.Next()}, payload.get());
+  AppendEnvelope({.time_ms = entry_clock_.Stamp(), .seed = random_.Next()}, payload.get());
   for (const Proposal* proposal : composing_) payload->append(proposal->records());
 
   Result<ProposeResult> proposed = core_->Propose(std::move(payload));
   if (!proposed.ok()) {
-    entry_clock_.Applied(0);
     if (proposed.status().code() == StatusCode::kBusy) return;  // stays in composing_: tried again
     FailAll(&composing_, ProposalError::kNotLeader);
     return;
@@ -185,7 +183,6 @@ void Node::QueueCommitted(std::vector<Entry> entries) {
         committed.ours = true;
         committed.origin = std::move(front);
       } else {
-        entry_clock_.Applied(0);
         FailAll(&front.proposals, ProposalError::kUnknown);
       }
       in_flight_.pop_front();

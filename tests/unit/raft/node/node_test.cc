@@ -298,20 +298,5 @@ TEST_P(SyncedNodeTest, NothingIsAppliedBeforeItIsDurableAndWhatWaitsGoesTogether
   node->Stop();
 }
 
-TEST(EntryClock, ReadsNeverPassAPendingStampAndNeverFall) {
-  ManualClock wall(1000);
-  EntryClock clock(&wall);
-  EXPECT_EQ(clock.ReadTime(), 1000);
-  wall.AdvanceMs(50);
-  const int64_t stamp = clock.Stamp();
-  EXPECT_EQ(stamp, 1050);
-  wall.AdvanceMs(500);
-  EXPECT_LE(clock.ReadTime(), stamp) << "an entry of that time is not applied yet";
-  EXPECT_GE(clock.ReadTime(), 1000) << "a client has seen this time";
-  clock.Applied(stamp);
-  EXPECT_EQ(clock.ReadTime(), 1550);
-  EXPECT_GE(clock.Stamp(), 1550) << "a stamp is not before a read";
-}
-
 }  // namespace
 }  // namespace kiwi::raft
