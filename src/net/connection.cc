@@ -154,6 +154,12 @@ void ConnectionImpl::Write(std::string_view bytes) {
   MarkDirty();
 }
 
+void ConnectionImpl::WriteShared(std::shared_ptr<const void> owner, std::string_view bytes) {
+  if (state_ != State::kOpen) return;
+  output_.AppendShared(std::move(owner), bytes, loop_->arena);
+  MarkDirty();
+}
+
 void ConnectionImpl::MarkDirty() {
   if (dirty_ || backlogged_) return;  // a backlog is written when the socket is ready
   dirty_ = true;

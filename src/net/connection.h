@@ -62,6 +62,8 @@ class Connection {
   // Appends output; never blocks. The string's buffer is taken over when large, copied when small.
   virtual void Write(std::string&& bytes) = 0;
   virtual void Write(std::string_view bytes) = 0;
+  // Bytes that live as long as owner does: sent from where they lie, unless they are few.
+  virtual void WriteShared(std::shared_ptr<const void> owner, std::string_view bytes) = 0;
   void Write(const char* text) { Write(std::string_view(text)); }
   // Appended and not yet accepted by the socket.
   virtual size_t unsent_bytes() const = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "net/address.h"
@@ -24,6 +25,7 @@ class ConnectionImpl final : public Connection, private LoopTask {
   void SetReadHint(size_t bytes) override { read_hint_ = bytes; }
   void Write(std::string&& bytes) override;
   void Write(std::string_view bytes) override;
+  void WriteShared(std::shared_ptr<const void> owner, std::string_view bytes) override;
   size_t unsent_bytes() const override { return output_.size(); }
   void PauseReading() override { paused_ = true; }
   void ResumeReading() override;

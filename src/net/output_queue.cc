@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -58,7 +59,7 @@ void OutputQueue::Append(std::string_view bytes, OutputArena& arena) {
   }
   char* p = arena.Allocate(bytes.size());
   std::memcpy(p, bytes.data(), bytes.size());
-  pieces_.push_back({p, bytes.size(), {}, true});
+  pieces_.push_back({p, bytes.size(), {}, true, nullptr});
 }
 
 void OutputQueue::Append(std::string&& bytes, OutputArena& arena) {
@@ -67,8 +68,19 @@ void OutputQueue::Append(std::string&& bytes, OutputArena& arena) {
     return;
   }
   size_ += bytes.size();
-  Piece& piece = pieces_.emplace_back(Piece{nullptr, bytes.size(), std::move(bytes), false});
+  Piece& piece =
+      pieces_.emplace_back(Piece{nullptr, bytes.size(), std::move(bytes), false, nullptr});
   piece.data = piece.owned.data();  // on the heap: it does not move with the piece
+}
+
+void OutputQueue::AppendShared(std::shared_ptr<const void> owner, std::string_view bytes,
+                               OutputArena& arena) {
+  if (bytes.size() < kTakeOverBytes) {
+    Append(bytes, arena);
+    return;
+  }
+  size_ += bytes.size();
+  pieces_.push_back({bytes.data(), bytes.size(), {}, false, std::move(owner)});
 }
 
 void OutputQueue::AppendOwned(std::string_view bytes) {
@@ -82,7 +94,7 @@ void OutputQueue::AppendOwned(std::string_view bytes) {
       return;
     }
   }
-  Piece& piece = pieces_.emplace_back(Piece{nullptr, bytes.size(), {}, false});
+  Piece& piece = pieces_.emplace_back(Piece{nullptr, bytes.size(), {}, false, nullptr});
   piece.owned.reserve(std::max(bytes.size(), kOwnPieceBytes));
   piece.owned.append(bytes);
   piece.data = piece.owned.data();
@@ -136,6 +148,7 @@ void OutputQueue::Drop(size_t n) {
     n -= part;
     if (piece.size > 0) break;
     piece.owned = std::string();
+    piece.owner.reset();
     ++first_;
   }
   if (first_ == pieces_.size()) {

@@ -36,6 +36,8 @@ class OutputQueue {
   void Append(std::string_view bytes, OutputArena& arena);
   // A large string is taken over, a small one copied.
   void Append(std::string&& bytes, OutputArena& arena);
+  // bytes live as long as owner does, and are not copied unless they are few.
+  void AppendShared(std::shared_ptr<const void> owner, std::string_view bytes, OutputArena& arena);
   // Writes what the socket takes. After kBlocked nothing of the arena is referenced any more, and
   // until all is written no more of it will be. errno tells about kError.
   FlushResult Flush(int fd);
@@ -49,8 +51,9 @@ class OutputQueue {
   struct Piece {
     const char* data;
     size_t size;
-    std::string owned;  // holds data, or is empty when the arena does
+    std::string owned;  // holds data, or is empty when the arena or an owner does
     bool in_arena;
+    std::shared_ptr<const void> owner;
   };
   void AppendOwned(std::string_view bytes);
   void Drop(size_t n);
