@@ -134,7 +134,10 @@ size_t SendQueue::Pump(net::Connection& connection, size_t backlog, int64_t now_
     }
   }
   size_t done_count = 0;
-  while (connection.unsent_bytes() < backlog) {
+  // By what is handed over, not by what the connection holds: one that is closing takes nothing, and
+  // would be fed for as long as somebody fills the queue.
+  size_t handed = connection.unsent_bytes();
+  while (handed < backlog) {
     Lane lane = Lane::kHigh;
     if (high_in_a_row_ >= kHighInARow && Next(Lane::kLow)) {
       lane = Lane::kLow;
@@ -146,6 +149,7 @@ size_t SendQueue::Pump(net::Connection& connection, size_t backlog, int64_t now_
     size_t bytes = 0;
     const bool done = cursor.payload != nullptr ? EmitServiceFrame(lane, cursor, connection, &bytes)
                                                 : EmitMessageFrame(cursor, connection, &bytes);
+    handed += bytes;
     high_in_a_row_ = lane == Lane::kLow ? 0 : high_in_a_row_ + bytes;
     Sent(lane, cursor, bytes, done);
     if (done) ++done_count;
@@ -156,6 +160,7 @@ size_t SendQueue::Pump(net::Connection& connection, size_t backlog, int64_t now_
 bool SendQueue::EmitMessageFrame(Cursor& cursor, net::Connection& connection, size_t* bytes) {
   if (!head_.empty()) {
     connection.Write(std::string_view(head_));
+    *bytes += head_.size();
     head_.clear();
     if (cursor.body == nullptr) return true;
   }
@@ -172,7 +177,7 @@ bool SendQueue::EmitServiceFrame(Lane lane, Cursor& cursor, net::Connection& con
   const std::string_view raw =
       std::string_view(*cursor.payload).substr(cursor.offset, options_.body.frame_bytes);
   cursor.offset += raw.size();
-  *bytes = raw.size();
+  *bytes = kFrameHeaderBytes + raw.size();
   const bool done = cursor.offset == cursor.payload->size();
   Frame frame;
   frame.type = FrameType::kService;
