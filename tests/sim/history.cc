@@ -1,69 +1,31 @@
 #include "sim/history.h"
 
-#include <algorithm>
+#include <optional>
 #include <unordered_set>
+#include <utility>
 
-#include "base/random.h"
 #include "sim/machine.h"
+#include "testing/linearizability.h"
 
 namespace kiwi::sim {
 namespace {
 
-class Search {
+class Register {
  public:
-  explicit Search(std::vector<Op> ops) : ops_(std::move(ops)), done_(ops_.size()) {
-    std::sort(ops_.begin(), ops_.end(), [](const Op& a, const Op& b) { return a.start < b.start; });
-    Random random(ops_.size());
-    for (size_t i = 0; i < ops_.size(); ++i) marks_.push_back(random.Next());
-  }
+  using State = uint64_t;
 
-  bool Explain() { return Step(0, ops_.size(), 0, 0); }
+  explicit Register(const std::vector<Op>& ops) : ops_(ops) {}
+
+  State Initial() const { return 0; }
+  uint64_t Hash(State state) const { return state; }
+  bool IsRead(size_t i) const { return !ops_[i].write; }
+  std::optional<State> Apply(size_t i, State state) const {
+    if (!ops_[i].write && ops_[i].value != state) return std::nullopt;
+    return ops_[i].value;
+  }
 
  private:
-  // `first`: all before it are ordered; `mark` stands for the set of ordered operations.
-  bool Step(size_t first, size_t left, uint64_t value, uint64_t mark) {
-    std::vector<size_t> reads;
-    // A read that fits changes nothing for the others: take all at once.
-    for (bool found = true; found;) {
-      found = false;
-      const uint64_t horizon = Horizon(first);
-      for (size_t i = first; i < ops_.size() && ops_[i].start <= horizon; ++i) {
-        if (done_[i] || ops_[i].write || ops_[i].value != value) continue;
-        done_[i] = true;
-        mark ^= marks_[i];
-        --left;
-        reads.push_back(i);
-        found = true;
-      }
-    }
-    bool explained = left == 0;
-    if (!explained && failed_.insert(mark ^ (value * 0x9e3779b97f4a7c15ULL)).second) {
-      while (done_[first]) ++first;
-      const uint64_t horizon = Horizon(first);
-      for (size_t i = first; !explained && i < ops_.size() && ops_[i].start <= horizon; ++i) {
-        if (done_[i] || !ops_[i].write) continue;
-        done_[i] = true;
-        explained = Step(first, left - 1, ops_[i].value, mark ^ marks_[i]);
-        done_[i] = false;
-      }
-    }
-    for (size_t i : reads) done_[i] = false;
-    return explained;
-  }
-
-  // Whatever starts after this comes after an operation that is not ordered yet.
-  uint64_t Horizon(size_t first) const {
-    uint64_t horizon = Op::kNever;
-    for (size_t i = first; i < ops_.size() && ops_[i].start <= horizon; ++i) {
-      if (!done_[i]) horizon = std::min(horizon, ops_[i].end);
-    }
-    return horizon;
-  }
-
-  std::vector<Op> ops_;
-  std::vector<bool> done_;
-  std::vector<uint64_t> marks_;
-  std::unordered_set<uint64_t> failed_;
+  const std::vector<Op>& ops_;
 };
 
 }  // namespace
@@ -103,13 +65,19 @@ std::string History::Check() const {
       if (op.end == Op::kNever && (!op.write || !seen.contains(op.value))) continue;
       ops.push_back(op);
     }
-    if (!IsLinearizable(std::move(ops))) {
+    if (!IsLinearizable(ops)) {
       return "linearizability: no order explains the history of key " + std::to_string(key);
     }
   }
   return {};
 }
 
-bool IsLinearizable(std::vector<Op> ops) { return Search(std::move(ops)).Explain(); }
+bool IsLinearizable(const std::vector<Op>& ops) {
+  const Register model(ops);
+  std::vector<testing::Span> spans;
+  for (const Op& op : ops) spans.push_back({op.start, op.end, testing::Span::kNone});
+  return testing::LinearizabilitySearch(model, std::move(spans)).Run() ==
+         testing::Verdict::kExplained;
+}
 
 }  // namespace kiwi::sim

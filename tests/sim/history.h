@@ -1,16 +1,17 @@
 // What the clients saw, and whether one order of all operations explains it: linearizability,
-// checked key by key (Wing and Gong's search with Lowe's memory of failed states).
+// checked key by key (testing/linearizability.h).
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
+
+#include "testing/linearizability.h"
 
 namespace kiwi::sim {
 
 struct Op {
-  static constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
+  static constexpr uint64_t kNever = testing::Span::kNever;
   bool write = false;
   uint64_t key = 0;
   uint64_t value = 0;     // written (each value once), or read; 0 is the initial value
@@ -35,6 +36,6 @@ class History {
 };
 
 // Of one key; failed operations are not among them.
-bool IsLinearizable(std::vector<Op> ops);
+bool IsLinearizable(const std::vector<Op>& ops);
 
 }  // namespace kiwi::sim
