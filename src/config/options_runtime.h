@@ -7,10 +7,11 @@ namespace kiwi::config {
 
 inline constexpr OptionRow kRuntimeOptions[] = {
     // [runtime]
-    Int("network-threads-min", "1", 1, 256, kOwn, "Event loops that always run."),
-    Int("network-threads-max", "4", 1, 256, kOwn, "Event loops at most."),
-    Int("storage-threads-min", "1", 1, 256, kOwn, "Storage workers that always run."),
-    Int("storage-threads-max", "8", 1, 256, kOwn, "Storage workers at most."),
+    Int("network-threads-min", "1", 1, 256, kOwn | kMutable, "Event loops that always run."),
+    Int("network-threads-max", "4", 1, 256, kOwn | kMutable,
+        "Event loops at most; more than there are cores only if the minimum says so."),
+    Int("storage-threads-min", "1", 1, 256, kOwn | kMutable, "Storage workers that always run."),
+    Int("storage-threads-max", "8", 1, 256, kOwn | kMutable, "Storage workers at most."),
     Bool("helping", "yes", kOwn | kMutable,
          "Let an idle event loop execute fast commands itself instead of waking a worker."),
     Int("shutdown-timeout", "10", 0, kIntMax, kMutable,
@@ -27,6 +28,15 @@ inline constexpr OptionRow kScalingOptions[] = {
     Int("shrink-sustain-ms", "5000", 0, 3600000, kOwn | kMutable,
         "Milliseconds that a pool must be under low pressure before it shrinks, and between "
         "two shrinks."),
+    Int("judge-after-ms", "300", 50, 60000, kOwn | kMutable,
+        "Milliseconds after which a growth is judged by what it brought."),
+    Int("min-gain-percent", "3", 0, 100, kOwn | kMutable,
+        "Throughput that a growth must bring, or else a much lower strain; without it the growth "
+        "is "
+        "taken back."),
+    Int("bar-ms", "10000", 0, 3600000, kOwn | kMutable,
+        "Milliseconds that a pool does not grow after a growth in vain; doubles with each."),
+    Int("bar-max-ms", "160000", 0, 36000000, kOwn | kMutable, "It doubles up to this."),
     Int("network-increment", "1", 1, 64, kOwn | kMutable, "Event loops added at a time."),
     Int("network-decrement", "1", 1, 64, kOwn | kMutable, "Event loops removed at a time."),
     Int("network-queue-high", "256", 1, kIntMax, kOwn | kMutable,

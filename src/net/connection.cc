@@ -256,10 +256,6 @@ void ConnectionImpl::LeaveList() {
 void ConnectionImpl::FinishClose() {
   const std::unique_ptr<ConnectionImpl> self(this);
   if (poller_ != nullptr) LeaveList();
-  loop_->connection_count.fetch_sub(1, std::memory_order_relaxed);
-  if (move_target_ != nullptr) {  // closed before it could leave
-    move_target_->connection_count.fetch_sub(1, std::memory_order_relaxed);
-  }
   if (close_after_flush_) {
     // Closing with unread input would reset the connection and could take the last reply with it.
     ::shutdown(fd_, SHUT_WR);
@@ -269,6 +265,11 @@ void ConnectionImpl::FinishClose() {
   }
   ::close(std::exchange(fd_, -1));
   if (handler_ != nullptr) handler_->OnClosed(*this, close_reason_);
+  // Counted until here, so that OnClosed can hold the loop.
+  loop_->connection_count.fetch_sub(1, std::memory_order_release);
+  if (move_target_ != nullptr) {  // closed before it could leave
+    move_target_->connection_count.fetch_sub(1, std::memory_order_release);
+  }
 }
 
 // --- moving ---
@@ -288,7 +289,7 @@ void ConnectionImpl::Depart() {
   LeaveList();
   loop_ = std::exchange(move_target_, nullptr);
   if (loop_->loop->Post(this)) {  // it may already be gone from here
-    source->connection_count.fetch_sub(1, std::memory_order_relaxed);
+    source->connection_count.fetch_sub(1, std::memory_order_release);
     return;
   }
   loop_->connection_count.fetch_sub(1, std::memory_order_relaxed);

@@ -95,9 +95,9 @@ Loop::Impl::Impl(Loop* self, const LoopOptions& o) : loop(self), options(o) {
 }
 
 void Loop::Impl::OnPollReturned() {
-  if (woke_ns != 0) return;
+  if (woke_ns.load(std::memory_order_relaxed) != 0) return;
   sleeping.store(false, std::memory_order_relaxed);
-  woke_ns = SystemClock().MonotonicNs();
+  woke_ns.store(SystemClock().MonotonicNs(), std::memory_order_relaxed);
 }
 
 // libuv calls this right before it asks how long the poll may block.
@@ -105,8 +105,11 @@ void Loop::Impl::EndIteration() {
   wake_requested.exchange(false, std::memory_order_seq_cst);
   Count(counters.iterations);
   RunTasks();
-  const bool work_left = hook && hook();
-  for (int round = 1; round < kTaskRounds && !tasks.empty(); ++round) RunTasks();
+  bool work_left = hook && hook();
+  for (int round = 1; round < kTaskRounds && !tasks.empty(); ++round) {
+    RunTasks();
+    work_left = hook && hook();  // what they have made is not left lying while the loop sleeps
+  }
   FlushOutput();
   for (const auto& fn : std::exchange(after_output, {})) fn();
   Leave();
@@ -115,13 +118,13 @@ void Loop::Impl::EndIteration() {
     return;
   }
   const int64_t now = SystemClock().MonotonicNs();
-  if (woke_ns != 0) {
+  if (const int64_t woke = woke_ns.load(std::memory_order_relaxed); woke != 0) {
     if (had_event) {
       const int64_t smoothed = iteration_ns.load(std::memory_order_relaxed);
-      iteration_ns.store(smoothed + (now - woke_ns - smoothed) / 16, std::memory_order_relaxed);
+      iteration_ns.store(smoothed + (now - woke - smoothed) / 16, std::memory_order_relaxed);
       last_event_ns = now;
     }
-    woke_ns = 0;
+    woke_ns.store(0, std::memory_order_relaxed);
     had_event = false;
   }
   const bool spin = options.spin_us > 0 && now - last_event_ns < options.spin_us * 1000;
@@ -228,6 +231,8 @@ Loop::Loop(const LoopOptions& options) : impl_(std::make_unique<Impl>(this, opti
 Loop::~Loop() { Stop(); }
 
 void Loop::SetEndOfIteration(std::function<bool()> hook) { impl_->hook = std::move(hook); }
+void Loop::SetContext(std::shared_ptr<void> context) { impl_->context = std::move(context); }
+void* Loop::context() const { return impl_->context.get(); }
 
 Status Loop::Start() {
   KIWI_CHECK(!impl_->running && !impl_->stopped, "a loop is started once");
@@ -281,11 +286,20 @@ void Loop::Wake() {
 bool Loop::InLoopThread() const { return current_loop == impl_.get(); }
 
 size_t Loop::connection_count() const {
-  return impl_->connection_count.load(std::memory_order_relaxed);
+  return impl_->connection_count.load(std::memory_order_acquire);
 }
+
+void Loop::Hold() { impl_->holds.fetch_add(1, std::memory_order_relaxed); }
+void Loop::Release() { impl_->holds.fetch_sub(1, std::memory_order_release); }
+size_t Loop::holds() const { return impl_->holds.load(std::memory_order_acquire); }
 
 int64_t Loop::iteration_us() const {
   return impl_->iteration_ns.load(std::memory_order_relaxed) / 1000;
+}
+
+int64_t Loop::busy_us() const {
+  const int64_t woke = impl_->woke_ns.load(std::memory_order_relaxed);
+  return woke == 0 ? 0 : (SystemClock().MonotonicNs() - woke) / 1000;
 }
 
 const std::string& Loop::name() const { return impl_->options.name; }

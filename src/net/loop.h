@@ -65,9 +65,12 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Runs at the end of each iteration, before output is written. Returns true when work is left:
-  // the next poll then does not block. Set before Start.
+  // Runs at the end of each iteration, before output is written, and again when tasks came while
+  // it ran. Returns true when work is left: the next poll then does not block. Set before Start.
   void SetEndOfIteration(std::function<bool()> hook);
+  // What the owner keeps with the loop. Set before Start; lives as long as the loop.
+  void SetContext(std::shared_ptr<void> context);
+  void* context() const;
   Status Start();
   // Closes all connections and ends the thread. Tasks posted before are run. Idempotent. Not from
   // the loop's own thread.
@@ -84,6 +87,13 @@ class Loop {
   size_t connection_count() const;  // those that MoveTo has promised it included
   // Smoothed time an iteration spends outside poll, microseconds.
   int64_t iteration_us() const;
+  // How long the iteration under way has taken; 0: the loop polls.
+  int64_t busy_us() const;
+  // While it is held, a pool does not take the loop away, although no connection is left on it:
+  // work of one that has closed is still to come back.
+  void Hold();
+  void Release();
+  size_t holds() const;
   LoopStats stats() const;
   const std::string& name() const;
 

@@ -72,6 +72,7 @@ struct Loop::Impl {
   uv_idle_t idle;
   bool poll_blocks = true;
   std::function<bool()> hook;
+  std::shared_ptr<void> context;
   std::thread thread;
   std::atomic<bool> running{false};
   bool stopped = false;  // the thread that starts and stops it
@@ -83,6 +84,8 @@ struct Loop::Impl {
   std::atomic<bool> stop_requested{false};
   std::atomic<size_t> connection_count{0};
   std::atomic<int64_t> iteration_ns{0};  // smoothed
+  std::atomic<int64_t> woke_ns{0};       // when the poll returned; 0: it has not
+  std::atomic<size_t> holds{0};
 
   // --- the loop's thread ---
   alignas(64) InputBlock slab;  // what is read into; never empty
@@ -99,7 +102,6 @@ struct Loop::Impl {
   };
   std::list<Timer> timers;
   std::map<void*, std::function<void()>> stop_hooks;  // by owner; run once by Shutdown
-  int64_t woke_ns = 0;                                // when the poll returned
   int64_t last_event_ns = 0;                          // for spinning
   bool had_event = false;
 

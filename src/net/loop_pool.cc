@@ -15,16 +15,33 @@ namespace {
 
 struct Member {
   explicit Member(const LoopOptions& options) : loop(options) {}
-  size_t load() const { return loop.connection_count() + promised.load(); }
+  // In this order: a promise is taken back only after the loop counts the connection by itself.
+  size_t load() const {
+    const size_t coming = promised.load();
+    return coming + loop.connection_count();
+  }
+  // In this order: a closing connection holds the loop before it counts no more.
+  bool needed() const { return load() > 0 || loop.holds() > 0; }
 
   Loop loop;
   int number = 0;
-  bool draining = false;  // under the pool's mutex
-  int64_t started_ns = 0;
+  bool draining = false;   // under the pool's mutex
+  int64_t started_ns = 0;  // under the pool's mutex; 0: not started
   // Connections that are about to come: keeps the loop from being taken for empty.
   std::atomic<size_t> promised{0};
 };
 using MemberPtr = std::shared_ptr<Member>;
+
+void Add(const LoopStats& from, LoopStats* to) {
+  to->iterations += from.iterations;
+  to->polls_blocking += from.polls_blocking;
+  to->wake_ups += from.wake_ups;
+  to->tasks += from.tasks;
+  to->reads += from.reads;
+  to->bytes_in += from.bytes_in;
+  to->flushes += from.flushes;
+  to->bytes_out += from.bytes_out;
+}
 
 }  // namespace
 
@@ -38,9 +55,13 @@ struct LoopPool::Impl {
   bool stopped KIWI_GUARDED_BY(mu) = false;
   int wanted KIWI_GUARDED_BY(mu) = 0;
   uint64_t started KIWI_GUARDED_BY(mu) = 0;
+  size_t next_to_wake KIWI_GUARDED_BY(mu) = 0;
   int64_t gone_ns KIWI_GUARDED_BY(mu) = 0;
+  LoopStats gone KIWI_GUARDED_BY(mu);
   std::atomic<uint64_t> moves_asked{0};
 
+  MemberPtr Make(int number);
+  Status StartMember(const MemberPtr& member) KIWI_REQUIRES(resize_mu);
   Status Grow(int loops) KIWI_REQUIRES(resize_mu);
   void Rebalance();
   void AskToLeave(const MemberPtr& from, size_t count);
@@ -78,14 +99,15 @@ MemberPtr LoopPool::Impl::Target(const Loop& from) {
 
 Status LoopPool::Impl::Grow(int loops) {
   for (;;) {
-    LoopOptions o = options;
     int number = 0;
+    MemberPtr prepared;
     {
       MutexLock lock(mu);
       // One that is being emptied is as good as a new one.
+      if (!members.empty() && members.front()->started_ns == 0) prepared = members.front();
       const auto serving = std::count_if(members.begin(), members.end(),
                                          [](const MemberPtr& m) { return !m->draining; });
-      if (serving >= loops) return Status::Ok();
+      if (serving >= loops && prepared == nullptr) return Status::Ok();
       const auto back = std::find_if(members.begin(), members.end(),
                                      [](const MemberPtr& m) { return m->draining; });
       if (back != members.end()) {
@@ -97,16 +119,32 @@ Status LoopPool::Impl::Grow(int loops) {
         ++number;
       }
     }
-    o.name = options.name + "-" + std::to_string(number);
-    auto member = std::make_shared<Member>(o);
-    member->number = number;
-    member->started_ns = SystemClock().MonotonicNs();
-    if (setup) setup(member->loop);
-    KIWI_RETURN_IF_ERROR(member->loop.Start());
+    if (prepared != nullptr) {
+      KIWI_RETURN_IF_ERROR(StartMember(prepared));
+      continue;
+    }
+    const MemberPtr member = Make(number);
+    KIWI_RETURN_IF_ERROR(StartMember(member));
     MutexLock lock(mu);
-    members.push_back(std::move(member));
-    ++started;
+    members.push_back(member);
   }
+}
+
+MemberPtr LoopPool::Impl::Make(int number) {
+  LoopOptions o = options;
+  o.name = options.name + "-" + std::to_string(number);
+  auto member = std::make_shared<Member>(o);
+  member->number = number;
+  if (setup) setup(member->loop);
+  return member;
+}
+
+Status LoopPool::Impl::StartMember(const MemberPtr& member) {
+  KIWI_RETURN_IF_ERROR(member->loop.Start());
+  MutexLock lock(mu);
+  member->started_ns = SystemClock().MonotonicNs();
+  ++started;
+  return Status::Ok();
 }
 
 // Each loop that has more than its share is asked for the rest.
@@ -153,6 +191,15 @@ LoopPool::LoopPool(const LoopOptions& options, std::function<void(Loop&)> setup)
 
 LoopPool::~LoopPool() { Stop(); }
 
+Loop& LoopPool::Prepare() {
+  MutexLock one_at_a_time(impl_->resize_mu);
+  MemberPtr member = impl_->Make(0);
+  MutexLock lock(impl_->mu);
+  KIWI_CHECK(impl_->members.empty(), "a network pool is prepared once, before its start");
+  impl_->members.push_back(member);
+  return member->loop;
+}
+
 Status LoopPool::Start(int loops) { return Resize(loops); }
 
 Status LoopPool::Resize(int loops) {
@@ -187,8 +234,9 @@ void LoopPool::Maintain() {
     MutexLock lock(impl_->mu);
     std::erase_if(impl_->members, [&](const MemberPtr& m) {
       if (!m->draining) return false;
-      (m->load() == 0 ? empty : asked).push_back(m);
-      return m->load() == 0;
+      const bool needed = m->needed();
+      (needed ? asked : empty).push_back(m);
+      return !needed;
     });
   }
   for (const MemberPtr& m : asked) impl_->AskToLeave(m, m->load());
@@ -196,6 +244,7 @@ void LoopPool::Maintain() {
     m->loop.Stop();
     MutexLock lock(impl_->mu);
     impl_->gone_ns += SystemClock().MonotonicNs() - m->started_ns;
+    Add(m->loop.stats(), &impl_->gone);
   }
 }
 
@@ -249,6 +298,12 @@ Loop& LoopPool::first() {
   return impl_->members.front()->loop;
 }
 
+void LoopPool::WakeOne() {
+  MutexLock lock(impl_->mu);
+  if (impl_->members.empty()) return;
+  impl_->members[impl_->next_to_wake++ % impl_->members.size()]->loop.Wake();
+}
+
 int LoopPool::size() const {
   MutexLock lock(impl_->mu);
   return impl_->wanted;
@@ -278,7 +333,11 @@ LoopPoolStats LoopPool::stats() const {
   s.loops_started = impl_->started;
   s.moves_asked = impl_->moves_asked.load(std::memory_order_relaxed);
   s.alive_loop_ns = impl_->gone_ns;
-  for (const MemberPtr& m : impl_->members) s.alive_loop_ns += now - m->started_ns;
+  s.totals = impl_->gone;
+  for (const MemberPtr& m : impl_->members) {
+    if (m->started_ns != 0) s.alive_loop_ns += now - m->started_ns;
+    Add(m->loop.stats(), &s.totals);
+  }
   return s;
 }
 

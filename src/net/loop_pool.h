@@ -20,7 +20,9 @@ struct LoopPoolStats {
   int alive = 0;  // those that are being emptied included
   uint64_t loops_started = 0;
   uint64_t moves_asked = 0;
-  int64_t alive_loop_ns = 0;  // sum over all loops, those that ended included
+  // Sums over all loops, those that ended included.
+  int64_t alive_loop_ns = 0;
+  LoopStats totals;
 };
 
 // Thread-safe, except that Start, Resize, Maintain and Stop are for threads that may block: not for
@@ -34,6 +36,9 @@ class LoopPool {
   LoopPool(const LoopPool&) = delete;
   LoopPool& operator=(const LoopPool&) = delete;
 
+  // Makes loop 0 without starting it, so that a listener can bind before clients are served. Before
+  // Start; optional.
+  Loop& Prepare();
   Status Start(int loops);
   // Sets the number of loops (>= 1). Growing returns when the new loops run and have been promised
   // their share of the connections; shrinking returns at once, and Maintain ends the loops that have
@@ -53,6 +58,8 @@ class LoopPool {
   bool MoveAway(Connection& connection, std::function<void(Connection&)> done);
 
   Loop& first();
+  // Each call wakes the next loop.
+  void WakeOne();
   int size() const;   // wanted
   int alive() const;  // running now
   size_t connection_count() const;

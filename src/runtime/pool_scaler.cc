@@ -75,9 +75,13 @@ int PoolScaler::Judge(const PoolInput& in) {
   if (in.now_ms - growth.at_ms < options_.judge_after_ms) return in.threads;
   judging_ = false;
   growth.throughput_after = ThroughputSinceMark(in);
-  const bool faster = growth.throughput_after >= growth.throughput_before * (1 + options_.min_gain);
+  const double gain = options_.min_gain;
+  const bool faster = growth.throughput_after >= growth.throughput_before * (1 + gain);
+  const bool slower = growth.throughput_after < growth.throughput_before * (1 - gain);
+  // When the load has gone meanwhile, nothing is proved against the growth.
   const bool relieved =
-      in.pressure != Pressure::kHigh || in.strain <= strain_before_ * (1 - kStrainRelief);
+      in.pressure == Pressure::kLow ||
+      (!slower && (in.strain < 1 || in.strain <= strain_before_ * (1 - kStrainRelief)));
   if (faster || relieved) {
     next_bar_ms_ = 0;
     return in.threads;
@@ -100,6 +104,9 @@ int PoolScaler::MaybeShrink(const PoolInput& in) {
 }
 
 int PoolScaler::Change(const PoolInput& in, int to, ResizeCause cause) {
+  if (to > in.threads) ++totals_.grown;
+  if (to < in.threads) ++totals_.shrunk;
+  if (cause == ResizeCause::kGrowthInVain) ++totals_.grown_in_vain;
   history_.push_back({in.now_ms, in.threads, to, cause, ThroughputSinceMark(in), -1});
   if (history_.size() > kHistory) history_.pop_front();
   mark_ = {in.now_ms, in.commands_done};

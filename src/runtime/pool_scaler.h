@@ -3,7 +3,8 @@
 //
 // Hysteresis: it grows while the pressure is high, shrinks only after the pressure has been low for
 // a while, and does nothing between. It learns from what came of a change:
-//  - A growth that neither raised the throughput nor lowered the pressure is taken back, and growing
+//  - A growth that neither raised the throughput nor, without costing throughput, lowered the strain
+//    is taken back, and growing
 //    is barred for a time that doubles with each failure (more threads do not make a disk faster).
 //    Throughput before is taken only from the time under high pressure: what a rising load brings is
 //    no merit of the growth.
@@ -36,7 +37,7 @@ struct PoolInput {
   int64_t now_ms = 0;
   int threads = 0;  // as the pool is now
   Pressure pressure = Pressure::kBetween;
-  double strain = 0;           // the pressure as a figure (1 is the high threshold), to judge by
+  double strain = 0;           // the pressure as a figure (1: the high threshold), to judge by
   uint64_t commands_done = 0;  // total
   bool may_grow = true;        // false: backpressure, or the other pool goes first
 };
@@ -54,6 +55,12 @@ struct ResizeRecord {
   double throughput_after = -1;  // -1: not judged (yet, or another change came first)
 };
 
+struct ResizeTotals {
+  uint64_t grown = 0;
+  uint64_t shrunk = 0;
+  uint64_t grown_in_vain = 0;  // taken back: counted in `shrunk`, too
+};
+
 // Not thread-safe.
 class PoolScaler {
  public:
@@ -67,6 +74,7 @@ class PoolScaler {
   int64_t barred_until_ms() const { return barred_until_ms_; }
   // The latest last; at most kHistory.
   const std::deque<ResizeRecord>& history() const { return history_; }
+  const ResizeTotals& totals() const { return totals_; }
   void SetOptions(const PoolScalerOptions& options) { options_ = options; }
 
   static constexpr size_t kHistory = 64;
@@ -96,6 +104,7 @@ class PoolScaler {
   int64_t barred_until_ms_ = 0;
   int64_t next_bar_ms_ = 0;
   std::deque<ResizeRecord> history_;
+  ResizeTotals totals_;
 };
 
 }  // namespace kiwi::runtime

@@ -38,15 +38,16 @@ bool Scaler::BackpressurePauses(const Observation& o) {
 
 PoolInput Scaler::NetworkInput(const Observation& o) const {
   const double queued = static_cast<double>(o.network_queued);
-  const auto delay = static_cast<double>(o.loop_delay_us);
+  const auto high_us = static_cast<double>(options_.loop_delay_high_us);
+  const double queue_strain = Ratio(queued, options_.network_queue_high);
   PoolInput in;
   in.now_ms = o.now_ms;
   in.threads = o.network_threads;
   in.commands_done = o.commands_done;
-  in.strain = std::max(Ratio(queued, options_.network_queue_high),
-                       Ratio(delay, static_cast<double>(options_.loop_delay_high_us)));
-  in.pressure = PressureOf(in.strain, queued <= options_.network_queue_low &&
-                                          o.loop_delay_us <= options_.loop_delay_low_us);
+  in.strain = std::max(queue_strain, Ratio(static_cast<double>(o.loop_delay_sum_us), high_us));
+  in.pressure = PressureOf(
+      std::max(queue_strain, Ratio(static_cast<double>(o.loop_delay_us), high_us)),
+      queued <= options_.network_queue_low && o.loop_delay_us <= options_.loop_delay_low_us);
   return in;
 }
 

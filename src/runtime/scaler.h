@@ -23,7 +23,8 @@ struct ScalerOptions {
 
   // Network: parsed commands that the channel has not taken yet, and the time that an iteration
   // keeps a client waiting. One is enough to be high; both must be low. Queues are those of the
-  // whole pool, not per thread: else each growth would look like a relief.
+  // whole pool, not per thread, and a growth is judged by the sum of the loops' delays: else each
+  // growth would look like a relief.
   double network_queue_high = 256;
   double network_queue_low = 16;
   int64_t loop_delay_high_us = 2000;
@@ -45,7 +46,8 @@ struct Observation {
   int64_t now_ms = 0;  // monotonic
   int network_threads = 0;
   size_t network_queued = 0;
-  int64_t loop_delay_us = 0;
+  int64_t loop_delay_us = 0;      // of the slowest loop
+  int64_t loop_delay_sum_us = 0;  // over all loops
   int storage_threads = 0;
   size_t storage_queued = 0;
   int64_t response_us = 0;

@@ -1,5 +1,6 @@
 #include "server/batch.h"
 
+#include "base/ticks.h"
 #include "server/executor.h"
 #include "server/session.h"
 
@@ -36,7 +37,10 @@ void Batch::Reset() {
   input_bytes_ = 0;
 }
 
-void Batch::Run() { executor_->RunPass(*this); }
+void Batch::Run() {
+  if (timed) dequeued = Ticks::Now();
+  executor_->RunPass(*this);
+}
 
 void Batch::RunOnLoop() { session_->OnPassDone(); }
 

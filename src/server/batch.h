@@ -62,6 +62,7 @@ class Batch final : public runtime::Task, public net::LoopTask, public LocalProp
   runtime::Priority batch_priority = runtime::Priority::kNormal;
   bool has_slow = false;   // a request that no net loop may run
   bool has_write = false;  // a request that may write, EXEC included
+  bool timed = false;      // its response time is measured
 
   // Takes a share in the bytes that the arguments point to: the first `size` of the connection's
   // input, which are consumed.
@@ -80,6 +81,7 @@ class Batch final : public runtime::Task, public net::LoopTask, public LocalProp
   // records; the item runs again behind it.
   std::vector<keyspace::WallView::Key> expired;
   bool pass_slow = false;  // applying the pass may take long
+  uint64_t dequeued = 0;   // Ticks; if timed
 
   bool has_pending_writes() const { return !encoded.empty(); }
   bool finished() const { return next >= items.size(); }

@@ -72,12 +72,6 @@ std::string JoinIds(const std::vector<raft::NodeId>& ids) {
   return text;
 }
 
-void AtLeast(std::atomic<uint64_t>& peak, uint64_t value) {
-  uint64_t seen = peak.load();
-  while (value > seen && !peak.compare_exchange_weak(seen, value)) {
-  }
-}
-
 }  // namespace
 
 void ServerCommands::CollectInfo(uint32_t needs, InfoFigures* figures) {
@@ -115,6 +109,7 @@ void ServerCommands::CollectBasics(InfoFigures* figures) {
   server_->registry().ForEach([&](ClientRecord& record) {
     const commands::ClientInfo client = record.Describe(0);
     client_bytes += client.memory_bytes;
+    clients.blocked += client.blocked ? 1 : 0;
     clients.largest_query_bytes =
         std::max<uint64_t>(clients.largest_query_bytes, client.query_bytes);
     clients.largest_output_bytes =
@@ -139,13 +134,11 @@ void ServerCommands::CollectBasics(InfoFigures* figures) {
   s.operations_per_s = stats.OperationsPerSecond();
   s.input_kib_per_s = stats.InputKibPerSecond();
   s.output_kib_per_s = stats.OutputKibPerSecond();
-  for (const net::Loop* loop : server_->loops()) {
-    const net::LoopStats totals = loop->stats();
-    s.input_bytes += totals.bytes_in;
-    s.output_bytes += totals.bytes_out;
-    s.reads_processed += totals.reads;
-    s.writes_processed += totals.flushes;
-  }
+  const net::LoopStats totals = server_->loops().stats().totals;
+  s.input_bytes = totals.bytes_in;
+  s.output_bytes = totals.bytes_out;
+  s.reads_processed = totals.reads;
+  s.writes_processed = totals.flushes;
   s.expired_keys = server_->expired_keys() + stats.Total(Counter::kExpiredKeys);
   s.keyspace_hits = stats.Total(Counter::kKeyspaceHits);
   s.keyspace_misses = stats.Total(Counter::kKeyspaceMisses);
@@ -170,14 +163,14 @@ void ServerCommands::CollectMemory(commands::MemoryFigures* memory) {
   memory->allocator_active = allocator.active;
   memory->allocator_resident = allocator.resident;
   memory->used = allocator.allocated;
-  AtLeast(memory_peak_, memory->used);
+  server_->NoteMemory(memory->used);
   Engine& engine = server_->engine();
   memory->dataset = engine.keyspace().memory_bytes();
   // As near to the start as the first question came: what is not data.
   uint64_t none = 0;
   memory_at_start_.compare_exchange_strong(none,
                                            memory->used - std::min(memory->used, memory->dataset));
-  memory->peak = memory_peak_.load();
+  memory->peak = server_->memory_peak();
   memory->at_startup = memory_at_start_.load();
   memory->backends =
       engine.log_backend().GetStats().memory_bytes + engine.state_backend().GetStats().memory_bytes;
@@ -201,26 +194,6 @@ void ServerCommands::CollectDatabases(InfoFigures* figures) {
                                     .expiring = db.expiring_size(),
                                     .average_ttl_ms = db.average_ttl_ms()});
     });
-  }
-}
-
-void ServerCommands::CollectRuntime(InfoFigures* figures) {
-  auto add = [&](std::string name, int64_t value) {
-    figures->runtime.push_back({.name = std::move(name), .value = value});
-  };
-  runtime::WorkerPool& workers = server_->workers();
-  runtime::PriorityChannel& channel = server_->channel();
-  add("network_threads", static_cast<int64_t>(server_->loops().size()));
-  add("storage_threads", workers.size());
-  add("storage_threads_busy", workers.busy());
-  add("storage_tasks_run", static_cast<int64_t>(workers.tasks_run()));
-  const runtime::ChannelStats stats = channel.stats();
-  for (size_t i = 0; i < runtime::kPriorityCount; ++i) {
-    const auto priority = static_cast<runtime::Priority>(i);
-    const std::string name(runtime::PriorityName(priority));
-    add("queue_" + name, static_cast<int64_t>(channel.depth(priority)));
-    add("requests_" + name, static_cast<int64_t>(stats.popped[i]));
-    add("refused_" + name, static_cast<int64_t>(stats.refused[i]));
   }
 }
 

@@ -2,13 +2,15 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <thread>
+#include <unordered_map>
 
 #include "base/log.h"
 #include "commands/redact.h"
 #include "net/connection.h"
+#include "server/allocator.h"
 #include "server/internal_write.h"
 #include "server/session.h"
 
@@ -22,9 +24,15 @@ namespace {
 // What a loop takes from the channel before it polls its sockets again.
 constexpr int kMaxTasksPerIteration = 256;
 constexpr int64_t kCronMs = 100;
+constexpr int64_t kMemoryMs = 500;
 // Bounds of one expiry cycle, ten times a second.
 constexpr size_t kExpirePerShard = 200;
 constexpr int kMaxExpirationsUnderWay = 256;
+
+net::LoopOptions Named(net::LoopOptions options, std::string name) {
+  options.name = std::move(name);
+  return options;
+}
 
 constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 constexpr std::string_view kProtectedMode =
@@ -43,6 +51,8 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clo
       stats_(commands::CommandTable::Get().id_count()),
       channel_(options.channel),
       workers_(&channel_, "kiwi-worker"),
+      loops_(Named(options.loop, "kiwi-net"), [this](net::Loop& loop) { SetUpLoop(loop); }),
+      elastic_(options.elastic),
       default_priorities_(static_cast<size_t>(commands::CommandTable::Get().id_count())) {
   for (auto& priority : default_priorities_) priority = Priority::kNormal;
 }
@@ -62,30 +72,30 @@ Status Server::Start() {
   engine_->node().SetScheduler([this](bool fast) { ScheduleApply(fast); });
   channel_.SetSpaceListener([this](Priority) { OnSpace(); });
 
-  for (int i = 0; i < std::max(1, options_.network_threads); ++i) {
-    auto state = std::make_unique<LoopState>();
-    net::LoopOptions loop = options_.loop;
-    loop.name = "kiwi-net-" + std::to_string(i);
-    state->loop = std::make_unique<net::Loop>(loop);
-    LoopState* const raw = state.get();
-    state->loop->SetEndOfIteration([this, raw] { return DrainOnLoop(*raw); });
-    state->loop->AddTimer(1000, [this, raw] { TickSessions(*raw); });
-    loops_.push_back(std::move(state));
-  }
-  loops_[0]->loop->AddTimer(kCronMs, [this] { Cron(); });
-  listener_ = std::make_unique<net::Listener>(loops_[0]->loop.get(), options_.listener,
-                                              [this](int fd) { Accept(fd); });
+  listener_ = std::make_unique<net::Listener>(&loops_.Prepare(), options_.listener, [this](int fd) {
+    loops_.Place(fd, [this](net::Loop& loop, int client) { Adopt(loop, client); });
+  });
   // Bound first, so that a port in use costs no replay; accepted from only once all is served.
   KIWI_RETURN_IF_ERROR(listener_->Start());
-  workers_.Resize(std::max(1, options_.storage_threads));
+  const runtime::ScalerOptions pools = elastic_.options().scaler;
+  workers_.Resize(pools.storage.min);
   KIWI_RETURN_IF_ERROR(engine_->node().Start());
-  for (auto& state : loops_) KIWI_RETURN_IF_ERROR(state->loop->Start());
+  KIWI_RETURN_IF_ERROR(loops_.Start(pools.network.min));
+  elastic_.Start({.loops = &loops_,
+                  .workers = &workers_,
+                  .channel = &channel_,
+                  .stats = &stats_,
+                  .backpressure = &backpressure_,
+                  .helping = &helping_,
+                  .under_way = &under_way_,
+                  .clock = clock_});
   return {};
 }
 
 void Server::Stop() {
   if (std::exchange(stopped_, true)) return;
   draining_ = true;
+  elastic_.Stop();
   if (listener_) listener_->Close();
   const int64_t deadline_ns = clock_->MonotonicNs() + options_.shutdown_timeout_ms * 1'000'000;
   while (under_way_.load() > 0 && clock_->MonotonicNs() < deadline_ns) {
@@ -94,19 +104,21 @@ void Server::Stop() {
   // What is still under way is told so: nothing else would answer it any more.
   engine_->node().Stop();
   workers_.Stop();
-  for (auto& state : loops_) state->loop->Stop();
+  loops_.Stop();
 }
 
-std::vector<const net::Loop*> Server::loops() const {
-  std::vector<const net::Loop*> all;
-  for (const auto& state : loops_) all.push_back(state->loop.get());
-  return all;
+void Server::SetUpLoop(net::Loop& loop) {
+  const auto state = std::make_shared<LoopState>(&loop, &backpressure_);
+  loop.SetContext(state);
+  loop.SetEndOfIteration([this, &loop] { return DrainOnLoop(loop); });
+  loop.AddTimer(1000, [this, raw = state.get()] { raw->Tick(clock_->MonotonicNs() / 1'000'000); });
+  if (!std::exchange(first_loop_made_, true)) loop.AddTimer(kCronMs, [this] { Cron(); });
 }
 
 // The end of a loop's iteration: all that the iteration's reads have queued, and what was committed
 // meanwhile, is executed here before any output is written.
-bool Server::DrainOnLoop(LoopState& state) {
-  Executor::SetCurrentLoop(state.loop.get());
+bool Server::DrainOnLoop(net::Loop& loop) {
+  Executor::SetCurrentLoop(&loop);
   runtime::Task* task = nullptr;
   for (int i = 0; i < kMaxTasksPerIteration; ++i) {
     task = channel_.TryPopForHelper();
@@ -119,11 +131,11 @@ bool Server::DrainOnLoop(LoopState& state) {
 }
 
 void Server::ScheduleApply(bool fast) {
-  if (fast && helping_.load(std::memory_order_relaxed) && !loops_.empty()) {
+  if (fast && helping_.load(std::memory_order_relaxed)) {
     if (fast_apply_.scheduled.exchange(true)) return;
     KIWI_CHECK(channel_.TryPush(&fast_apply_, Priority::kCritical, Affinity::kAny),
                "Critical is never refused");
-    loops_[next_loop_.fetch_add(1, std::memory_order_relaxed) % loops_.size()]->loop->Wake();
+    loops_.WakeOne();
     return;
   }
   if (slow_apply_.scheduled.exchange(true)) return;
@@ -148,54 +160,27 @@ void Server::UnpauseClients() {
   OnSpace();
 }
 
-bool Server::Submit(Batch& batch) {
+SubmitResult Server::Submit(Batch& batch) {
   if (pause_until_ms_.load(std::memory_order_relaxed) != 0 &&
       (pause_all_.load(std::memory_order_relaxed) || batch.has_write)) {
-    return false;  // waits, as for space; the end of the pause submits it again
+    return SubmitResult::kPaused;  // the end of the pause submits it again
   }
   const Affinity affinity = helping_.load(std::memory_order_relaxed) && !batch.has_slow
                                 ? Affinity::kAny
                                 : Affinity::kWorkerOnly;
-  if (!channel_.TryPush(&batch, batch.batch_priority, affinity)) return false;
+  if (!channel_.TryPush(&batch, batch.batch_priority, affinity)) return SubmitResult::kFull;
   under_way_.fetch_add(1, std::memory_order_relaxed);
-  return true;
-}
-
-Server::LoopState& Server::StateOf(net::Loop& loop) {
-  for (auto& state : loops_) {
-    if (state->loop.get() == &loop) return *state;
-  }
-  KIWI_CHECK(false, "a loop of another server");
-  return *loops_[0];
-}
-
-void Server::WaitForSpace(Session* session) {
-  StateOf(session->loop()).waiting_for_space.push_back(session);
+  return SubmitResult::kTaken;
 }
 
 void Server::OnSpace() {
-  for (auto& state : loops_) {
-    LoopState* const raw = state.get();
-    raw->loop->PostFunction([raw] {
-      for (Session* session : std::exchange(raw->waiting_for_space, {})) session->Resubmit();
-    });
-  }
-}
-
-void Server::Accept(int fd) {
-  const auto least = std::min_element(loops_.begin(), loops_.end(), [](auto& a, auto& b) {
-    return a->loop->connection_count() < b->loop->connection_count();
+  loops_.ForEachLoop([](net::Loop& loop) {
+    loop.PostFunction([&loop] { LoopState::Of(loop).ResubmitWaiting(); });
   });
-  LoopState* const state = least->get();
-  if (state->loop->InLoopThread()) {
-    Adopt(*state, fd);
-  } else if (!state->loop->PostFunction([this, state, fd] { Adopt(*state, fd); })) {
-    close(fd);
-  }
 }
 
-void Server::Adopt(LoopState& state, int fd) {
-  net::Connection* const connection = net::AdoptDescriptor(*state.loop, fd);
+void Server::Adopt(net::Loop& loop, int fd) {
+  net::Connection* const connection = net::AdoptDescriptor(loop, fd);
   if (connection == nullptr) {
     KIWI_LOG(kWarn, "client dropped: its socket cannot be watched fd={}", fd);
     return;
@@ -211,42 +196,34 @@ void Server::Adopt(LoopState& state, int fd) {
   }
   stats_.Local().Add(Counter::kConnectionsReceived);
   connection->SetKeepAlive(tcp_keepalive_s_.load());
-  LoopState* const home = &state;
   auto record = registry_.Add({.address = connection->peer_address(),
                                .local_address = connection->local_address(),
                                .fd = fd,
                                .unix_socket = connection->is_unix(),
                                .created_ms = clock_->MonotonicNs() / 1'000'000},
-                              [home](uint64_t id) {
-                                home->loop->PostFunction([home, id] {
-                                  const auto found = home->sessions.find(id);
-                                  if (found != home->sessions.end())
-                                    found->second->CloseSoon("killed by CLIENT KILL");
-                                });
-                              });
-  const uint64_t id = record->id;
-  // Owns itself until DeleteSession.
-  state.sessions[id] = std::make_unique<Session>(this, connection, std::move(record)).release();
+                              [this](uint64_t id) { KillSession(id); });
+  // Owns itself until DeleteSession; its loop knows it.
+  (void)std::make_unique<Session>(this, connection, std::move(record)).release();
+}
+
+// Sessions move: every loop is asked. One that is between two loops sees the mark in its record.
+void Server::KillSession(uint64_t id) {
+  loops_.ForEachLoop([id](net::Loop& loop) {
+    loop.PostFunction([id, &loop] { LoopState::Of(loop).CloseSession(id, kKilled); });
+  });
 }
 
 void Server::OnSessionClosed(Session& session, const Status& reason) {
   KIWI_LOG(kDebug, "client closed id={} reason=\"{}\"", session.id(), reason.ToString());
   registry_.Remove(session.id());
-  StateOf(session.loop()).sessions.erase(session.id());
 }
 
-void Server::DeleteSession(Session* session) {
-  auto& waiting = StateOf(session->loop()).waiting_for_space;
-  waiting.erase(std::remove(waiting.begin(), waiting.end(), session), waiting.end());
-  const std::unique_ptr<Session> owned(session);
-}
+void Server::DeleteSession(Session* session) { const std::unique_ptr<Session> owned(session); }
 
-void Server::TickSessions(LoopState& state) {
-  const int64_t now_ms = clock_->MonotonicNs() / 1'000'000;
-  std::vector<Session*> sessions;  // a tick may close some
-  sessions.reserve(state.sessions.size());
-  for (const auto& [id, session] : state.sessions) sessions.push_back(session);
-  for (Session* session : sessions) session->Tick(now_ms);
+void Server::NoteMemory(uint64_t used) {
+  uint64_t seen = memory_peak_.load(std::memory_order_relaxed);
+  while (used > seen && !memory_peak_.compare_exchange_weak(seen, used)) {
+  }
 }
 
 void Server::Cron() {
@@ -254,6 +231,11 @@ void Server::Cron() {
   executor_->SetAccessSecond(clock_->WallMs() / 1000);
   if (const int64_t until = pause_until_ms_.load(); until != 0 && clock_->WallMs() >= until) {
     UnpauseClients();
+  }
+  if (const int64_t now_ms = clock_->MonotonicNs() / 1'000'000;
+      now_ms - memory_noted_ms_ >= kMemoryMs) {
+    memory_noted_ms_ = now_ms;
+    NoteMemory(ReadAllocator().allocated);
   }
   if (active_expire_ && !draining_) ExpireCycle();
 }

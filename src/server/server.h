@@ -4,23 +4,25 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/mutex.h"
 #include "commands/server_view.h"
 #include "net/listener.h"
-#include "net/loop.h"
+#include "net/loop_pool.h"
 #include "protocol/request_parser.h"
 #include "runtime/priority_channel.h"
 #include "runtime/worker_pool.h"
 #include "server/client_registry.h"
+#include "server/elastic.h"
 #include "server/engine.h"
 #include "server/executor.h"
 #include "server/latency.h"
+#include "server/loop_state.h"
 #include "server/slowlog.h"
 #include "server/stats.h"
 
@@ -39,13 +41,18 @@ inline constexpr std::string_view kKiwiVersion = "0.1.0";
 
 enum class DebugAccess : uint8_t { kNo, kLocal, kYes };
 
+enum class SubmitResult : uint8_t {
+  kTaken,
+  kFull,    // the level has no room
+  kPaused,  // CLIENT PAUSE holds it up
+};
+
 struct ServerOptions {
   EngineOptions engine;
   net::ListenerOptions listener;
   net::LoopOptions loop;
   runtime::ChannelOptions channel;
-  int network_threads = 1;
-  int storage_threads = 2;
+  ElasticOptions elastic;
   DebugAccess debug_access = DebugAccess::kNo;
   int64_t shutdown_timeout_ms = 10'000;
 };
@@ -102,10 +109,15 @@ class Server {
   runtime::Priority DefaultPriority(const commands::Command& command) const {
     return default_priorities_[static_cast<size_t>(command.id)].load(std::memory_order_relaxed);
   }
-  // False: the level is full; the session waits.
-  bool Submit(Batch& batch);
+  // Unless it is taken, the session waits to be asked to submit again.
+  SubmitResult Submit(Batch& batch);
   void OnBatchBack() { under_way_.fetch_sub(1, std::memory_order_relaxed); }
-  void WaitForSpace(Session* session);
+  // As LoopPool::MoveAway.
+  bool MoveAway(net::Connection& connection, std::function<void(net::Connection&)> done) {
+    return loops_.MoveAway(connection, std::move(done));
+  }
+  // A batch was refused for want of room, and its connection is not read until it is taken.
+  void CountBackpressure() { backpressure_.events.fetch_add(1, std::memory_order_relaxed); }
   void OnSessionClosed(Session& session, const Status& reason);
   void DeleteSession(Session* session);
   void CountOutput(size_t bytes) { stats_.Local().Add(Counter::kOutputBytes, bytes); }
@@ -119,7 +131,12 @@ class Server {
   ClientRegistry& registry() { return registry_; }
   runtime::PriorityChannel& channel() { return channel_; }
   runtime::WorkerPool& workers() { return workers_; }
-  std::vector<const net::Loop*> loops() const;
+  const net::LoopPool& loops() const { return loops_; }
+  Elastic& elastic() { return elastic_; }
+  const Backpressure& backpressure() const { return backpressure_; }
+  // The most that was ever seen allocated, as often as it is looked at.
+  uint64_t memory_peak() const { return memory_peak_.load(std::memory_order_relaxed); }
+  void NoteMemory(uint64_t used);
   std::vector<std::string> addresses() const { return listener_->addresses(); }
   const ServerOptions& options() const { return options_; }
   size_t max_clients() const { return max_clients_; }
@@ -127,12 +144,6 @@ class Server {
   uint64_t expired_keys() const { return expired_keys_; }
 
  private:
-  // A loop with the sessions that live on it; its members belong to the loop's thread.
-  struct LoopState {
-    std::unique_ptr<net::Loop> loop;
-    std::unordered_map<uint64_t, Session*> sessions;
-    std::vector<Session*> waiting_for_space;
-  };
   // Asks the node to apply what is committed.
   class ApplyTask final : public runtime::Task {
    public:
@@ -144,13 +155,12 @@ class Server {
     Server* const server_;
   };
 
-  bool DrainOnLoop(LoopState& state);
+  void SetUpLoop(net::Loop& loop);
+  bool DrainOnLoop(net::Loop& loop);
   void ScheduleApply(bool fast);
-  void Accept(int fd);
-  void Adopt(LoopState& state, int fd);
-  LoopState& StateOf(net::Loop& loop);
+  void Adopt(net::Loop& loop, int fd);
+  void KillSession(uint64_t id);
   void OnSpace();
-  void TickSessions(LoopState& state);
   void Cron();
   void ExpireCycle();
   void OnSlowCall(const commands::Command& command, const Session& session, commands::Args args,
@@ -168,16 +178,20 @@ class Server {
   runtime::PriorityChannel channel_;
   runtime::WorkerPool workers_;
   std::unique_ptr<Executor> executor_;
-  std::vector<std::unique_ptr<LoopState>> loops_;
+  Backpressure backpressure_;
+  net::LoopPool loops_;
+  bool first_loop_made_ = false;  // of the thread that sets loops up
   std::unique_ptr<net::Listener> listener_;
+  Elastic elastic_;
   ApplyTask fast_apply_{this};
   ApplyTask slow_apply_{this};
-  std::atomic<size_t> next_loop_{0};
   std::atomic<size_t> under_way_{0};  // batches submitted and not yet back
   std::atomic<bool> draining_{false};
   std::atomic<bool> active_expire_{true};
   std::atomic<int> expirations_under_way_{0};
   std::atomic<uint64_t> expired_keys_{0};
+  std::atomic<uint64_t> memory_peak_{0};
+  int64_t memory_noted_ms_ = 0;  // of Cron
   bool stopped_ = false;
 
   std::atomic<int64_t> pause_until_ms_{0};  // 0: no pause

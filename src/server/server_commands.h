@@ -64,7 +64,6 @@ class ServerCommands final : public commands::ServerView {
   Clock* const clock_;
   const std::function<void(const commands::ShutdownRequest&)> request_shutdown_;
   const std::string run_id_;
-  std::atomic<uint64_t> memory_peak_{0};
   std::atomic<uint64_t> memory_at_start_{0};
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/ticks.h"
 #include "server/executor.h"
 #include "server/server.h"
 
@@ -17,6 +18,8 @@ constexpr size_t kMaxBatchRequests = 1024;
 constexpr size_t kMaxBatchBytes = 256 << 10;  // then the rest waits for the next batch
 // While a batch is under way, reading goes on up to this much.
 constexpr size_t kMaxInputAhead = 64 << 10;
+// One of so many batches is timed, unless it is slow.
+constexpr uint8_t kTimedBatches = 8;
 // Replies of this size are handed over, not copied.
 constexpr size_t kLargeReplies = 64 << 10;
 
@@ -37,15 +40,19 @@ Priority ToPriority(commands::ClientPriority p) {
 Session::Session(Server* server, net::Connection* connection, std::shared_ptr<ClientRecord> record)
     : server_(server),
       connection_(connection),
-      loop_(&connection->loop()),
+      home_(&LoopState::Of(connection->loop())),
       record_(std::move(record)),
+      is_local_(connection->peer_is_loopback() || connection->is_unix()),
       last_active_ms_(record_->endpoint.created_ms),
       batch_(this, &server->executor()) {
   authenticated_ = !server->PasswordRequired();
   connection_->SetHandler(this);
+  home_->Add(this);
 }
 
-Session::~Session() = default;
+Session::~Session() {
+  if (holds_loop_) home_->loop().Release();
+}
 
 void Session::OnInput(net::Connection& connection) {
   last_active_ms_ = SystemClock().MonotonicNs() / 1'000'000;
@@ -58,9 +65,9 @@ void Session::OnInput(net::Connection& connection) {
 
 void Session::OnDrained(net::Connection&) {
   over_soft_since_ms_ = 0;
-  if (batch_under_way_) return;
+  if (batch_under_way_ || moving_) return;
   Pump();
-  loop_->Wake();  // the iteration has drained the channel already
+  home_->loop().Wake();  // the iteration has drained the channel already
 }
 
 void Session::OnEndOfInput(net::Connection&) {
@@ -70,8 +77,14 @@ void Session::OnEndOfInput(net::Connection&) {
 
 void Session::OnClosed(net::Connection&, const Status& reason) {
   server_->OnSessionClosed(*this, reason);
+  if (!moving_) home_->Remove(*this);
+  if (waits_) StopWaiting();
   connection_ = nullptr;
   closed_ = true;
+  if (batch_under_way_) {
+    home_->loop().Hold();
+    holds_loop_ = true;
+  }
   DeleteIfDone();
 }
 
@@ -79,9 +92,40 @@ void Session::DeleteIfDone() {
   if (closed_ && !batch_under_way_) server_->DeleteSession(this);
 }
 
+// --- from loop to loop ---
+
+void Session::OnMoveWanted(net::Connection& connection, net::Loop& target) {
+  if (batch_under_way_ && !waits_) {
+    move_wanted_ = true;
+    return;
+  }
+  LeaveHome();
+  connection.MoveTo(target, [this](net::Connection&) { Arrive(); });
+}
+
+// No batch is under way, so that nobody else looks for the session here. CLIENT KILL marks the
+// record before it asks every loop, and Arrive looks at the mark.
+void Session::LeaveHome() {
+  if (waits_) StopWaiting();
+  home_->Remove(*this);
+  move_wanted_ = false;
+  moving_ = true;
+}
+
+void Session::Arrive() {
+  moving_ = false;
+  home_ = &LoopState::Of(connection_->loop());
+  home_->Add(this);
+  if (record_->Has(ClientRecord::kCloseSoon)) {
+    CloseSoon(kKilled);
+    return;
+  }
+  Pump();
+}
+
 // Parses and submits until a batch is under way or there is nothing to do. No batch is under way.
 void Session::Pump() {
-  if (closed_ || connection_ == nullptr) return;
+  if (closed_ || connection_ == nullptr || moving_) return;
   if (close_after_reply_ || server_->draining()) return;
   if (connection_->unsent_bytes() > server_->reply_backlog()) {
     connection_->PauseReading();
@@ -176,30 +220,37 @@ void Session::AddProtocolError() {
   connection_->PauseReading();
 }
 
-void Session::Submit() {
+void Session::Submit(bool again) {
   Publish();
   batch_under_way_ = true;
-  if (!server_->Submit(batch_)) {
-    waits_for_space_ = true;
-    connection_->PauseReading();
-    server_->WaitForSpace(this);
-  }
+  batch_.timed = batch_.has_slow || batches_untimed_++ % kTimedBatches == 0;
+  const SubmitResult result = server_->Submit(batch_);
+  if (result == SubmitResult::kTaken) return;
+  waits_ = true;
+  if (result == SubmitResult::kFull && !again) server_->CountBackpressure();
+  if (result == SubmitResult::kPaused) record_->SetFlag(ClientRecord::kBlocked, true);
+  wait_ticket_ = home_->Wait({.session = this,
+                              .requests = batch_.items.size() - batch_.next,
+                              .refused = result == SubmitResult::kFull,
+                              .since_ns = SystemClock().MonotonicNs()});
+  connection_->PauseReading();
+}
+
+void Session::StopWaiting() {
+  home_->StopWaiting(wait_ticket_);
+  record_->SetFlag(ClientRecord::kBlocked, false);
+  waits_ = batch_under_way_ = false;
 }
 
 void Session::Resubmit() {
-  if (!waits_for_space_) return;
-  waits_for_space_ = false;
-  batch_under_way_ = false;
-  if (closed_) {
-    DeleteIfDone();
-    return;
-  }
-  Submit();
+  StopWaiting();
+  Submit(/*again=*/true);
 }
 
 void Session::OnPassDone() {
   server_->OnBatchBack();
   batch_under_way_ = false;
+  if (batch_.timed) home_->CountResponse(Ticks::ToNs(batch_.dequeued, Ticks::Now()));
   if (closed_ || connection_ == nullptr) {
     DeleteIfDone();
     return;
@@ -219,6 +270,13 @@ void Session::OnPassDone() {
   if (close_after_reply_) {
     connection_->CloseAfterFlush();
     return;
+  }
+  if (move_wanted_) {
+    move_wanted_ = false;
+    if (server_->MoveAway(*connection_, [this](net::Connection&) { Arrive(); })) {
+      LeaveHome();
+      return;
+    }
   }
   Pump();
 }
@@ -275,10 +333,7 @@ void Session::SetReplyMode(commands::ReplyMode mode) {
   }
 }
 
-bool Session::MayUseProtected() const {
-  return server_->DebugAllowed(connection_ == nullptr || connection_->peer_is_loopback() ||
-                               connection_->is_unix());
-}
+bool Session::MayUseProtected() const { return server_->DebugAllowed(is_local_); }
 
 bool Session::RunsInsideMulti(const Command& command) const {
   return command.full_name == "quit" || command.full_name == "reset";

@@ -15,15 +15,20 @@
 #include "protocol/request_parser.h"
 #include "server/batch.h"
 #include "server/client_registry.h"
+#include "server/loop_state.h"
 #include "server/transaction.h"
 
 namespace kiwi::server {
 
 class Server;
 
+// Why CLIENT KILL closes.
+inline constexpr std::string_view kKilled = "killed by CLIENT KILL";
+
 class Session final : public net::Connection::Handler, public commands::SessionView {
  public:
-  // On the connection's loop. Deletes itself after OnClosed, once no batch is under way.
+  // On the connection's loop, which knows it from here on. Deletes itself after OnClosed, once no
+  // batch is under way.
   Session(Server* server, net::Connection* connection, std::shared_ptr<ClientRecord> record);
   ~Session() override;
 
@@ -33,23 +38,26 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   // `printf … | nc`: what was asked before the end is still answered.
   void OnEndOfInput(net::Connection& connection) override;
   void OnClosed(net::Connection& connection, const Status& reason) override;
+  // Goes at once when no batch is under way, else after its pass.
+  void OnMoveWanted(net::Connection& connection, net::Loop& target) override;
 
   // --- the batch, back on the loop ---
   void OnPassDone();
-  // There is room in the channel again.
+  // There is room in the channel again, or a pause has ended. The session waits.
   void Resubmit();
   // Once a second: timeout, output buffer limits.
   void Tick(int64_t now_ms);
   // CLIENT KILL and shutdown.
   void CloseSoon(std::string_view reason);
-  net::Loop& loop() { return *loop_; }
+  // Where a batch under way comes back to.
+  net::Loop& loop() { return home_->loop(); }
   net::Connection* connection() { return connection_; }
 
   // --- the executor ---
   enum class ReplyGate : uint8_t { kSend, kDrop };
   // Whether the reply of the request just executed is sent (CLIENT REPLY); steps SKIP on.
   ReplyGate TakeReplyGate();
-  bool closing() const { return close_after_reply_ || closed_; }
+  bool closing() const { return close_after_reply_ || closed_.load(std::memory_order_relaxed); }
   bool MayUseProtected() const;
   bool RunsInsideMulti(const commands::Command& command) const;
   void NoteCommand(const commands::Command& command) {
@@ -98,7 +106,10 @@ class Session final : public net::Connection::Handler, public commands::SessionV
  private:
   void Pump();
   bool ParseBatch();
-  void Submit();
+  void Submit(bool again = false);
+  void StopWaiting();
+  void LeaveHome();
+  void Arrive();
   void AddProtocolError();
   bool OverOutputLimit(int64_t now_ms);
   void DeleteIfDone();
@@ -106,15 +117,23 @@ class Session final : public net::Connection::Handler, public commands::SessionV
 
   Server* const server_;
   net::Connection* connection_;  // null after OnClosed
-  net::Loop* const loop_;
+  // Of the loop that has the connection. Not to be used while it moves. Stays until a batch under
+  // way is back.
+  LoopState* home_;
   const std::shared_ptr<ClientRecord> record_;
+  const bool is_local_;  // a unix socket, or the loopback interface
 
   // The loop's.
   protocol::RequestParser parser_;
   std::string protocol_error_;
   bool batch_under_way_ = false;  // queued or executing: the state below is not the loop's
-  bool waits_for_space_ = false;  // the channel refused the batch
-  bool closed_ = false;
+  bool waits_ = false;            // the channel refused the batch, or clients are paused
+  LoopState::WaitTicket wait_ticket_;
+  bool move_wanted_ = false;  // after the pass
+  bool moving_ = false;       // between two loops: neither knows the session
+  bool holds_loop_ = false;   // closed, but its batch is to come back there
+  uint8_t batches_untimed_ = 0;
+  std::atomic<bool> closed_{false};  // the executor looks at it, too
   bool parse_failed_ = false;
   bool end_of_input_ = false;
   bool multi_slow_ = false;  // parsed since MULTI: something that no net loop may run

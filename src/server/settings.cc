@@ -4,6 +4,7 @@
 
 #include "base/numbers.h"
 #include "server/internal_write.h"
+#include "server/settings_scaling.h"
 
 namespace kiwi::server {
 
@@ -111,8 +112,7 @@ ServerOptions MakeServerOptions(const Config& config) {
   options.channel.weights = {0, static_cast<int>(config.Get<"runtime.priority.weight-high">()),
                              static_cast<int>(config.Get<"runtime.priority.weight-normal">()),
                              static_cast<int>(config.Get<"runtime.priority.weight-low">())};
-  options.network_threads = static_cast<int>(config.Get<"runtime.network-threads-min">());
-  options.storage_threads = static_cast<int>(config.Get<"runtime.storage-threads-min">());
+  options.elastic = MakeElasticOptions(config);
   options.debug_access = DebugAccessOf(config.Get<"enable-debug-command">());
   options.shutdown_timeout_ms = config.Get<"shutdown-timeout">() * 1000;
   return options;
@@ -186,6 +186,7 @@ void BindSettings(Config* config, Server* server) {
     }
     server->stats().SetLatencyPercentiles(std::move(percents));
   });
+  BindScaling(config, server);
   config->OnChange({"hash-max-listpack-entries", "hash-max-listpack-value"},
                    [server](const Config& c) { return SetHashLimits(c, server); });
 }

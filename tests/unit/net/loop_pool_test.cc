@@ -114,6 +114,64 @@ TEST_F(LoopPoolTest, ABusyConnectionLeavesWhenItCan) {
   pool_.Stop();
 }
 
+// A closed connection's work may still be on its way back to the loop.
+TEST_F(LoopPoolTest, AHeldLoopStaysUntilItIsReleased) {
+  class Holding final : public LineEcho {
+   public:
+    void OnClosed(Connection& c, const Status& reason) override {
+      held = &c.loop();
+      c.loop().Hold();
+      LineEcho::OnClosed(c, reason);
+    }
+    Loop* held = nullptr;
+  };
+  Holding holding;
+  ASSERT_TRUE(pool_.Start(2).ok());
+  Client other = Connect(&echo_);
+  {
+    const Client client = Connect(&holding);
+    ASSERT_TRUE(Eventually([&] { return Loads() == std::multiset<size_t>{1, 1}; }));
+  }
+  ASSERT_TRUE(Eventually([&] { return holding.closed == 1; }));
+  ASSERT_NE(holding.held, &pool_.first());
+  ASSERT_TRUE(pool_.Resize(1).ok());
+  EXPECT_FALSE(Settled());
+  std::atomic<bool> came{false};
+  EXPECT_TRUE(holding.held->PostFunction([&] {
+    came = true;
+    holding.held->Release();
+  }));
+  EXPECT_TRUE(Eventually([&] { return Settled(); }));
+  EXPECT_TRUE(came);
+  pool_.Stop();
+}
+
+// What has bound to loop 0 waits until the pool starts.
+TEST_F(LoopPoolTest, APreparedLoopRunsFromTheStartOn) {
+  Loop& loop = pool_.Prepare();
+  std::atomic<bool> ran{false};
+  EXPECT_TRUE(loop.PostFunction([&] { ran = true; }));
+  EXPECT_FALSE(loop.running());
+  ASSERT_TRUE(pool_.Start(3).ok());
+  EXPECT_TRUE(Eventually([&] { return ran.load(); }));
+  EXPECT_EQ(&pool_.first(), &loop);
+  EXPECT_EQ(pool_.alive(), 3);
+}
+
+TEST_F(LoopPoolTest, TotalsOutliveTheLoopsThatMadeThem) {
+  ASSERT_TRUE(pool_.Start(4).ok());
+  std::deque<Client> clients;
+  for (int i = 0; i < 8; ++i) clients.push_back(Connect(&echo_));
+  for (auto& client : clients) {
+    ASSERT_TRUE(client.Send("four\n"));
+    ASSERT_EQ(client.Receive(5), "four\n");
+  }
+  ASSERT_TRUE(pool_.Resize(1).ok());
+  EXPECT_TRUE(Eventually([&] { return Settled(); }));
+  EXPECT_EQ(pool_.stats().totals.bytes_in, 40u);
+  EXPECT_TRUE(Eventually([&] { return pool_.stats().totals.bytes_out == 40; }));
+}
+
 // The pool breathes while clients pipeline: every reply comes, in order, and nobody is dropped.
 TEST_F(LoopPoolTest, ResizedUnderPipelinedLoadLosesNothing) {
   constexpr int kClients = 12;

@@ -236,6 +236,46 @@ TEST(ScalerTrace, AGrowthThatDoesNotHelpIsTakenBackAndNotRetriedSoon) {
   EXPECT_LT(sim.thread_ms, 62'000);
 }
 
+// Two loops each have half of the work of one, and so half of its delay: that alone is no gain.
+TEST(ScalerTrace, ALoopThatOnlyTakesHalfOfTheSameWorkIsTakenBack) {
+  ScalerOptions options = Options();
+  Scaler scaler(options);
+  Observation o = Calm();
+  o.network_threads = o.storage_threads = 1;
+  o.network_queued = 0;
+  o.storage_queued = 0;
+  o.response_us = 0;
+  for (o.now_ms = 0; o.now_ms < 5000; o.now_ms += options.interval_ms) {
+    o.loop_delay_sum_us = 2400;
+    o.loop_delay_us = 2400 / o.network_threads;
+    o.commands_done += o.network_threads == 1 ? 10'000 : 9500;
+    o.network_threads = scaler.Evaluate(o).network_threads;
+  }
+  EXPECT_EQ(o.network_threads, 1);
+  EXPECT_EQ(scaler.network().totals().grown, 1u);
+  EXPECT_EQ(scaler.network().totals().grown_in_vain, 1u);
+  ASSERT_EQ(scaler.network().history().size(), 2u);
+  EXPECT_EQ(scaler.network().history()[1].cause, ResizeCause::kGrowthInVain);
+}
+
+// The load ended before the growth was judged: that does not speak against it.
+TEST(ScalerTrace, AGrowthWhoseLoadHasGoneIsNotHeldAgainstIt) {
+  ScalerOptions options = Options();
+  Scaler scaler(options);
+  Observation o = Calm();
+  o.network_threads = o.storage_threads = 1;
+  for (o.now_ms = 0; o.now_ms < 1000; o.now_ms += options.interval_ms) {
+    const bool loaded = o.now_ms < 100;
+    o.storage_queued = loaded ? 100 : 0;
+    o.response_us = loaded ? 10'000 : 0;
+    o.commands_done += loaded ? 1000 : 0;
+    o.storage_threads = scaler.Evaluate(o).storage_threads;
+  }
+  EXPECT_EQ(scaler.storage().totals().grown, 1u);
+  EXPECT_EQ(scaler.storage().totals().grown_in_vain, 0u);
+  EXPECT_EQ(o.storage_threads, 2);
+}
+
 TEST(ScalerTrace, WhenTheDiskRecoversGrowingHelpsAgain) {
   Simulation sim;
   sim.ceiling = 10'000;
