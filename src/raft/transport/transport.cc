@@ -1,6 +1,7 @@
 #include "raft/transport/transport.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "raft/transport/transport_impl.h"
@@ -27,11 +28,6 @@ constexpr std::string_view kMessageNames[] = {"?",
 constexpr size_t kUnknownMax = 64;
 constexpr int64_t kTickMs = 10;
 
-std::string_view NameOf(MessageType type) {
-  const auto i = static_cast<size_t>(type);
-  return i < std::size(kMessageNames) ? kMessageNames[i] : kMessageNames[0];
-}
-
 TransportOptions Sane(TransportOptions o) {
   o.frame_bytes = std::clamp<size_t>(o.frame_bytes, 4 << 10, kFrameBytesMax);
   o.backoff_min_ms = std::max<int64_t>(1, o.backoff_min_ms);
@@ -50,6 +46,11 @@ net::LoopOptions LoopFor(const TransportOptions& o) {
 }
 
 }  // namespace
+
+std::string_view MessageTypeName(MessageType type) {
+  const auto i = static_cast<size_t>(type);
+  return i < std::size(kMessageNames) ? kMessageNames[i] : kMessageNames[0];
+}
 
 std::string_view LinkErrorName(LinkError error) { return kErrorNames[static_cast<size_t>(error)]; }
 
@@ -142,7 +143,8 @@ void Transport::Impl::Send(Message message) {
   if (message.from == kNoNode) message.from = options_.self;
   const std::shared_ptr<Peer> peer = FindPeer(to);
   if (peer == nullptr) return Unreachable(to, nullptr);
-  const fault::LinkVerdict verdict = faults_.Judge(options_.self, to, NameOf(message.type));
+  const fault::LinkVerdict verdict =
+      faults_.Judge(options_.self, to, MessageTypeName(message.type));
   if (verdict.drop) return;  // lost on the way: the sender does not notice
   const std::shared_ptr<SendQueue> queue = peer->queue(QueueUse::kMessages);
   Status status;

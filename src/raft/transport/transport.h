@@ -106,6 +106,7 @@ enum class LinkError : uint8_t {
 };
 inline constexpr size_t kLinkErrors = 6;
 std::string_view LinkErrorName(LinkError error);
+std::string_view MessageTypeName(MessageType type);  // "append-response"
 
 enum class BreakerState : uint8_t { kClosed, kOpen, kHalfOpen };
 

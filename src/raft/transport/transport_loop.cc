@@ -1,9 +1,7 @@
 // What the loop does each iteration and each tick: peers, queues, and what faults hold up.
 #include <algorithm>
-#include <set>
 #include <utility>
 
-#include "base/log.h"
 #include "raft/transport/transport_impl.h"
 
 namespace kiwi::raft {
@@ -164,7 +162,8 @@ void Transport::Impl::OnLinkMessage(Link& link, Message&& message) {
     handler_->OnMessage(std::move(message));
     return;
   }
-  const fault::LinkVerdict verdict = faults_.Judge(message.from, options_.self, "incoming");
+  const fault::LinkVerdict verdict =
+      faults_.Judge(message.from, options_.self, MessageTypeName(message.type));
   if (verdict.drop) return;
   Incoming incoming;
   incoming.is_message = true;
