@@ -153,6 +153,7 @@ class NodeTest : public ::testing::TestWithParam<FsyncMode> {
     options.core.id = 1;
     options.fsync = GetParam();
     options.storage_retry_ms = 1;
+    options.inline_sync_us = 0;  // proposers never wait for the held disk themselves
     options.tick_ms = 5;
     auto node = std::make_unique<Node>(
         options, &storage_,
