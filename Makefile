@@ -60,9 +60,10 @@ tcl: deps $(BUILD)/build.ninja ## Redis 7.0's own test suite against Kiwi (UNIT=
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
 	@tcl-compat/run.py --kiwi-binary $(BUILD)/src/kiwi-server $(if $(UNIT),--unit $(UNIT)) $(ARGS)
 
-sim: deps $(BUILD)/build.ninja ## the deterministic Raft simulator over many seeds (ARGS="--seed 7 --trace" replays one)
+sim: deps $(BUILD)/build.ninja ## the deterministic Raft simulator (SEEDS=10000, or SEED=7 TRACE=1 for one; EVENTS=5000)
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-sim
-	@$(BUILD)/tests/sim/kiwi-sim $(or $(ARGS),--seeds 10000 --events 5000 --report)
+	@$(BUILD)/tests/sim/kiwi-sim $(or $(ARGS),$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10000) --report) \
+	  --events $(or $(EVENTS),5000) $(if $(TRACE),--trace))
 
 sim-mutants: deps $(BUILD)/build.ninja ## break the Raft core in known ways: the simulator must notice each
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-sim-mutants
@@ -76,12 +77,14 @@ crash: deps $(BUILD)/build.ninja ## kill -9 under load, again and again: nothing
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 10 --file-layer
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --kills 10 --file-layer --lie-about .log
 
-coverage: deps ## line coverage of src/ by the unit tests
+coverage: deps ## line and branch coverage of src/ by the unit tests and a bounded simulation (ONLY=raft/core for one folder)
 	@$(CONFIGURE) -B build-coverage -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=coverage
-	@ninja -C build-coverage -j$(JOBS)
+	@ninja -C build-coverage -j$(JOBS) $(if $(ONLY),unit_$(subst /,_,$(ONLY)) $(if $(filter raft/core,$(ONLY)),kiwi-sim))
 	@find build-coverage -name '*.gcda' -delete
-	@cd build-coverage && $(CTEST) -L unit
-	@utils/coverage.py --build build-coverage
+	@cd build-coverage && $(CTEST) -L unit $(if $(ONLY),-R '^unit_$(subst /,_,$(ONLY))$$')
+	@$(if $(filter-out raft/core,$(ONLY)),,build-coverage/tests/sim/kiwi-sim --seeds 200 --events 5000)
+	@utils/coverage.py --build build-coverage $(if $(ONLY),--only src/$(ONLY)/ --files --missing)
+	@utils/coverage.py --build build-coverage $(if $(filter-out raft/core,$(ONLY)),,--only src/raft/core/ --files --lines-min 95)
 
 clean: ## remove everything that was built
 	@rm -rf build build-asan build-tsan build-fuzz build-coverage

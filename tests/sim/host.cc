@@ -191,6 +191,8 @@ void Simulation::CheckPromise(Node& node, const Message& m) {
            (m.term == hard.term && (m.reject || m.index <= node.log->LastIndex()));
   } else if (m.type == MessageType::kVoteResponse && !m.reject) {
     kept = hard.term > m.term || (hard.term == m.term && hard.vote == m.to);
+  } else if (m.type == MessageType::kHeartbeatResponse) {
+    kept = hard.term >= m.term;
   } else if (m.type == MessageType::kVote) {
     kept = hard.term > m.term || (hard.term == m.term && hard.vote == node.id);
   }
@@ -201,11 +203,23 @@ void Simulation::CheckPromise(Node& node, const Message& m) {
   }
 }
 
+// Log matching: each entry is made once, behind one other entry.
+void Simulation::CheckAppended(const Node& node, const Ready& ready) {
+  if (ready.entries.empty()) return;
+  auto previous = node.raw->core().log().TermAt(ready.entries.front().index - 1);
+  if (!previous) throw Violation("log: nothing is known of what entries follow");
+  for (const Entry& e : ready.entries) {
+    Require(invariants_.OnAppended(e, *previous));
+    previous = e.term;
+  }
+}
+
 void Simulation::Queue(Node& node, Ready& ready) {
   Batch batch;
   batch.number = ready.number;
   batch.messages = std::move(ready.messages_after_persist);
   DiskBatch& content = batch.content;
+  CheckAppended(node, ready);
   content.hard_state = ready.hard_state;
   content.entries = std::move(ready.entries);
   if (ready.snapshot) {

@@ -1,6 +1,7 @@
 // kiwi-sim: runs the simulator over many seeds, or replays one.
-//   kiwi-sim --seeds N [--from X] [--events N] [--report]    N seeds from X (1) on
-//   kiwi-sim --seed X [--events N] [--trace]                 one seed
+//   kiwi-sim --seeds N [--from X] [--events N] [--report] [--twice]   N seeds from X (1) on
+//   kiwi-sim --seed X [--events N] [--trace] [--twice]                one seed
+// With --twice each seed runs twice and must do the same: else no failure could be replayed.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -14,9 +15,10 @@ namespace {
 
 uint64_t current_seed = 0;
 uint64_t events_of_a_run = 5000;
+const char* program = "kiwi-sim";  // as it was called
 
 void PrintReplay() {
-  std::fprintf(stderr, "replay: kiwi-sim --seed %llu --events %llu --trace\n",
+  std::fprintf(stderr, "replay: %s --seed %llu --events %llu --trace\n", program,
                static_cast<unsigned long long>(current_seed),
                static_cast<unsigned long long>(events_of_a_run));
 }
@@ -26,11 +28,18 @@ void OnAbort(int) {
   std::_Exit(1);
 }
 
-bool RunSeed(uint64_t seed, bool trace, kiwi::sim::Report* total) {
+bool RunSeed(uint64_t seed, bool trace, bool twice, kiwi::sim::Report* total) {
   current_seed = seed;
   kiwi::sim::Simulation simulation(seed, events_of_a_run, trace);
   try {
     simulation.Run();
+    if (twice) {
+      kiwi::sim::Simulation again(seed, events_of_a_run, false);
+      again.Run();
+      if (again.report() != simulation.report() || again.Describe() != simulation.Describe()) {
+        throw kiwi::sim::Violation("the same seed does something else the second time");
+      }
+    }
   } catch (const kiwi::sim::Violation& violation) {
     std::fprintf(stderr, "seed %llu at %.3f ms: %s\n", static_cast<unsigned long long>(seed),
                  static_cast<double>(simulation.now()) / 1000, violation.what());
@@ -50,6 +59,8 @@ int main(int argc, char** argv) {
   uint64_t one = 0;
   bool trace = false;
   bool report = false;
+  bool twice = false;
+  program = argv[0];
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
     const uint64_t value = i + 1 < argc ? std::strtoull(argv[i + 1], nullptr, 10) : 0;
@@ -57,10 +68,12 @@ int main(int argc, char** argv) {
       trace = true;
     } else if (arg == "--report") {
       report = true;
+    } else if (arg == "--twice") {
+      twice = true;
     } else if (value == 0) {
       std::fprintf(stderr,
-                   "usage: kiwi-sim --seeds N [--from X] [--events N] [--report]\n"
-                   "       kiwi-sim --seed X [--events N] [--trace]\n");
+                   "usage: kiwi-sim --seeds N [--from X] [--events N] [--report] [--twice]\n"
+                   "       kiwi-sim --seed X [--events N] [--trace] [--twice]\n");
       return 2;
     } else {
       ++i;
@@ -80,7 +93,7 @@ int main(int argc, char** argv) {
   kiwi::sim::Report total;
   uint64_t failed = 0;
   for (uint64_t seed = from; seed < from + seeds; ++seed) {
-    if (!RunSeed(seed, trace, &total) && ++failed >= 10) break;
+    if (!RunSeed(seed, trace, twice, &total) && ++failed >= 10) break;
   }
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

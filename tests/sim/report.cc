@@ -20,8 +20,9 @@ std::string Report::Format(bool floors, bool* met) const {
     const bool below = floors && value < floor;
     if (below) *met = false;
     char buffer[128];
-    std::snprintf(buffer, sizeof(buffer), "%-30s %14llu%s\n", name,
-                  static_cast<unsigned long long>(value), below ? "  BELOW ITS FLOOR" : "");
+    std::snprintf(buffer, sizeof(buffer), "%-30s %14llu  floor %10llu%s\n", name,
+                  static_cast<unsigned long long>(value), static_cast<unsigned long long>(floor),
+                  below ? "  BELOW ITS FLOOR" : "");
     out += buffer;
   };
 #define KIWI_SIM_COUNTER(name, floor) line(#name, name, floor);

@@ -1,4 +1,4 @@
-// What a run exercised: counters, summed over runs, with a floor a 1000 runs of 5000 events. A
+// What a run exercised: counters, summed over runs, each with a floor for a million events. A
 // simulator that stops reaching something proves nothing about it.
 #pragma once
 
@@ -67,8 +67,10 @@ struct Report {
   uint64_t simulated_us = 0;
   uint64_t liveness_ticks_max = 0;
 
+  bool operator==(const Report&) const = default;
   void Add(const Report& other);
-  // A line a counter. With `floors`, below its floor a counter is marked and *met becomes false.
+  // A line a counter, with its floor for so many events. With `floors`, below it a counter is marked
+  // and *met becomes false.
   std::string Format(bool floors, bool* met) const;
 };
 

@@ -24,6 +24,8 @@ Profile DrawProfile(Random* random) {
   p.core.max_inflight_bytes = percent(30) ? between(1, 300) : 1 << 20;
   p.core.max_uncommitted_bytes = percent(30) ? between(50, 500) : 1 << 20;
   p.core.max_committed_bytes = percent(30) ? between(1, 400) : 1 << 20;
+  p.core.max_tail_bytes = percent(50) ? between(0, 500) : 1 << 20;
+  p.core.max_tail_entries = percent(50) ? between(0, 20) : 1024;
   const size_t sizes[] = {1, 2, 3, 3, 3, 4, 5, 5, 7};
   p.first_voters = sizes[random->Below(9)];
   // What the lease tolerates, but for the rounding of ticks to whole microseconds.

@@ -194,6 +194,7 @@ class Simulation {
   void Pump(Node& node);
   void CheckHandedOut(Node& node, const raft::Ready& ready);
   void CheckPromise(Node& node, const Message& message);
+  void CheckAppended(const Node& node, const raft::Ready& ready);
   void Queue(Node& node, raft::Ready& ready);
   void ScheduleSync(Node& node);
   void OnSynced(Node& node);

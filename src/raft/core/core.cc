@@ -41,7 +41,9 @@ Result<std::unique_ptr<Core>> Core::Create(const CoreOptions& options, const Log
 }
 
 Core::Core(const CoreOptions& options, const LogReader* log)
-    : options_(options), random_(options.random_seed ^ (options.id << 32)), log_(log) {
+    : options_(options),
+      random_(options.random_seed ^ (options.id << 32)),
+      log_(log, options.max_tail_bytes, options.max_tail_entries) {
   // Of all the answers that a network may deliver late, none may carry the token of a read made
   // after a restart: so tokens begin at a random number.
   next_token_ = KIWI_MUTANT(kReadTokenReused) ? 1 : random_.Next();
@@ -49,6 +51,8 @@ Core::Core(const CoreOptions& options, const LogReader* log)
 
 Status Core::Load(const LogReader& log) {
   KIWI_ASSIGN_OR_RETURN(const InitialState state, log.GetInitialState());
+  // Without its last term a log would look older than it is, and this node would vote for anybody.
+  KIWI_RETURN_IF_ERROR(log.TermAt(log.LastIndex()).status());
   const LogIndex first = log.FirstIndex();
   const LogIndex last = log.LastIndex();
   if (first > last + 1) return Contradiction("the log begins after its end");
@@ -68,6 +72,8 @@ Status Core::Load(const LogReader& log) {
   if (auto snapshot = log.GetSnapshot(); snapshot.ok()) {
     if (snapshot->conf_state.index > conf.index || conf.voters.empty()) conf = snapshot->conf_state;
     commit_ = std::max(commit_, snapshot->index);
+  } else if (snapshot.status().code() != StatusCode::kSnapshotTemporarilyUnavailable) {
+    return snapshot.status();
   }
   if (commit_ > last) return Contradiction("the snapshot is ahead of the log");
   KIWI_RETURN_IF_ERROR(CheckConfState(conf).WithContext("stored membership"));
@@ -150,6 +156,7 @@ void Core::BecomeLeader() {
   role_ = Role::kLeader;
   leader_ = id();
   RebuildProgress();
+  own_from_ = log_.LastIndex() + 1;
   AppendOwn(EntryType::kNormal, nullptr);
   AckOwnLog();
 }
@@ -211,6 +218,11 @@ void Core::Send(Message message) {
       break;
     case MessageType::kVoteResponse:
       wait = !KIWI_MUTANT(kVoteBeforePersist);
+      break;
+    case MessageType::kHeartbeatResponse:
+      // The leader's lease counts on it: a crash must not take this node back to a time when it
+      // knew of no leader.
+      wait = term_ != durable_term_ && !KIWI_MUTANT(kHeartbeatBeforePersist);
       break;
     case MessageType::kPreVoteResponse:
     case MessageType::kVote:

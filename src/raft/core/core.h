@@ -130,13 +130,14 @@ class Core {
   void TruncateFrom(LogIndex index);
   void FlushAppends();
   // `force`: also when there is nothing to send but the commit index.
-  bool SendAppend(Progress& pr, bool force);
+  // `entries`: false for a probe without any.
+  bool SendAppend(Progress& pr, bool force, bool entries = true);
   void SendSnapshot(Progress& pr);
   void SendHeartbeats();
   bool MaybeCommit();
   void CommitTo(LogIndex index);
-  Status AppendEntries(Message& m);
-  Status MergeEntries(Message& m);
+  void AppendEntries(Message& m);
+  void MergeEntries(Message& m);
   void HandleHeartbeat(const Message& m);
   void HandleSnapshot(const Message& m);
   void HandleAppendResponse(const Message& m);
@@ -200,7 +201,8 @@ class Core {
   std::vector<Progress> progress_;  // ascending by id, this node included
   bool appends_wanted_ = false;     // a follower may have something to be sent
   bool committed_in_term_ = false;
-  uint64_t uncommitted_bytes_ = 0;
+  LogIndex own_from_ = 0;           // the first entry of the term, if leader
+  uint64_t uncommitted_bytes_ = 0;  // of own entries
   NodeId transferee_ = kNoNode;
   int transfer_elapsed_ = 0;
   bool lease_void_ = false;  // a transfer was begun in this term

@@ -58,6 +58,7 @@ void NodeInvariants::Check(const Core& core) {
   Require(core.leader_ == core.id() && core.vote_ == core.id(), "a leader voted for itself");
   Require(core.durable_term_ == core.term_ && core.durable_vote_ == core.id(),
           "a leader's vote is durable");
+  CheckQuorumArithmetic(core);
   for (const Progress& pr : core.progress_) {
     Require(pr.match < pr.next, "match < next");
     Require(pr.match <= last && pr.next <= last + 1, "match <= last index, next <= last index + 1");
@@ -68,6 +69,27 @@ void NodeInvariants::Check(const Core& core) {
     Require(pr.state != ProgressState::kSnapshot || pr.pending_snapshot > 0,
             "a snapshot under way has an index");
   }
+}
+
+// Counted one by one, as the dissertation has it: what counts as agreed is held by more than half of
+// the voters of each half of the configuration, and nothing behind it is.
+void NodeInvariants::CheckQuorumArithmetic(const Core& core) {
+  const auto match = [&core](NodeId node) -> LogIndex {
+    for (const Progress& pr : core.progress_) {
+      if (pr.id == node) return pr.match;
+    }
+    return 0;
+  };
+  const auto agree = [&](const std::vector<NodeId>& voters, LogIndex index) {
+    size_t holders = 0;
+    for (NodeId id : voters) holders += match(id) >= index;
+    return voters.empty() || 2 * holders > voters.size();
+  };
+  const LogIndex index = QuorumValue(core.conf_, match);
+  Require(agree(core.conf_.voters, index) && agree(core.conf_.voters_outgoing, index),
+          "a quorum is more than half of each half of the configuration");
+  Require(!agree(core.conf_.voters, index + 1) || !agree(core.conf_.voters_outgoing, index + 1),
+          "what more than half of each half holds is a quorum's");
 }
 
 std::string ClusterInvariants::OnLeader(const Core& leader) {

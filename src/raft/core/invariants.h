@@ -23,6 +23,9 @@ class NodeInvariants {
   static void Check(const Core& core);
   using Handler = void (*)(const char* violated);
   static void SetHandler(Handler handler);
+
+ private:
+  static void CheckQuorumArithmetic(const Core& core);
 };
 
 // Observes the nodes of one cluster from outside. Each function returns the violated invariant, or

@@ -62,7 +62,12 @@ void Core::RebuildProgress() {
   std::vector<Progress> next;
   next.reserve(members.size());
   for (NodeId node : members) {
-    if (Progress* known = FindProgress(node)) {
+    Progress* known = FindProgress(node);
+    if (KIWI_MUTANT(kPromotionForgetsProgress) && known != nullptr && known->learner &&
+        IsVoter(conf_, node)) {
+      known = nullptr;
+    }
+    if (known != nullptr) {
       next.push_back(std::move(*known));
     } else {
       next.emplace_back(node, log_.LastIndex() + 1, options_.max_inflight_messages,

@@ -10,6 +10,8 @@
   X(kAckBeforePersist, "an append is acknowledged before it is durable")                          \
   X(kApplyBeforePersist, "committed entries are applied before they are durable here")            \
   X(kPersistAba, "a late persistence answer acknowledges entries that replaced the written ones") \
+  X(kHeartbeatBeforePersist, "a heartbeat is answered before its term is durable")                \
+  X(kTailForgetsUndurable, "entries leave memory before they are durable")                        \
   X(kVoteNotPersisted, "the vote is not part of the stored hard state")                           \
   X(kVoteTwice, "a second vote in the same term")                                                 \
   X(kVoteIgnoresLog, "a vote for a candidate whose log is behind")                                \
@@ -46,6 +48,8 @@
   X(kInflightNeverFreed, "the window is never freed")                                             \
   X(kNoCheckQuorum, "a leader without a quorum stays")                                            \
   X(kPreVoteBumpsTerm, "a pre-vote raises the term")                                              \
+  X(kUncommittedNeverFreed, "a commit makes no room for proposals")                               \
+  X(kPromotionForgetsProgress, "a learner that is promoted is tracked anew")                      \
   X(kProposeDuringTransfer, "a proposal is accepted during a transfer")
 
 #ifdef KIWI_MUTANTS

@@ -6,16 +6,11 @@
 #include "raft/core/mutants.h"
 
 namespace kiwi::raft {
-namespace {
 
-// Durable entries that stay in memory, for the applier and for followers a little behind.
-constexpr uint64_t kTailBytesMax = 1 << 20;  // the storage keeps a longer tail
-constexpr size_t kTailEntriesMax = 1024;
-
-}  // namespace
-
-RaftLog::RaftLog(const LogReader* storage)
+RaftLog::RaftLog(const LogReader* storage, uint64_t max_tail_bytes, size_t max_tail_entries)
     : storage_(storage),
+      max_tail_bytes_(max_tail_bytes),
+      max_tail_entries_(max_tail_entries),
       offset_(storage->LastIndex() + 1),
       next_persist_(offset_),
       persisted_(offset_ - 1) {
@@ -163,9 +158,10 @@ void RaftLog::OnPersisted(uint64_t number) {
 }
 
 void RaftLog::TrimTail(LogIndex commit) {
-  const LogIndex keep_from = std::min(persisted_, commit) + 1;
+  const LogIndex durable = KIWI_MUTANT(kTailForgetsUndurable) ? commit : persisted_;
+  const LogIndex keep_from = std::min(durable, commit) + 1;
   while (!tail_.empty() && offset_ < keep_from && !pending_snapshot_ &&
-         (tail_bytes_ > kTailBytesMax || tail_.size() > kTailEntriesMax)) {
+         (tail_bytes_ > max_tail_bytes_ || tail_.size() > max_tail_entries_)) {
     tail_bytes_ -= tail_.front().bytes().size();
     tail_.pop_front();
     ++offset_;

@@ -27,7 +27,8 @@ namespace kiwi::raft {
 class RaftLog {
  public:
   // `storage` outlives the log, which begins where the storage ends.
-  explicit RaftLog(const LogReader* storage);
+  // In memory stay at most so many durable entries, of so many bytes together.
+  RaftLog(const LogReader* storage, uint64_t max_tail_bytes, size_t max_tail_entries);
 
   LogIndex FirstIndex() const;
   LogIndex LastIndex() const { return offset_ + tail_.size() - 1; }
@@ -72,6 +73,8 @@ class RaftLog {
   };
 
   const LogReader* storage_;
+  uint64_t max_tail_bytes_;
+  size_t max_tail_entries_;
   Ring<Entry> tail_;
   LogIndex offset_;  // the index of tail_[0]
   uint64_t tail_bytes_ = 0;

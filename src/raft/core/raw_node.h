@@ -41,7 +41,10 @@ struct CoreOptions {
   uint64_t max_inflight_bytes = 64ULL << 20;      // per follower
   uint64_t max_uncommitted_bytes = 256ULL << 20;  // proposals beyond are refused with kBusy
   uint64_t max_committed_bytes = 16ULL << 20;     // of committed entries in one Ready
-  LogIndex applied = 0;                           // what the state machine already holds at start
+  // Durable entries that stay in memory, for the applier and for followers a little behind.
+  uint64_t max_tail_bytes = 1 << 20;
+  size_t max_tail_entries = 1024;
+  LogIndex applied = 0;  // what the state machine already holds at start
   uint64_t random_seed = 1;
 };
 
@@ -82,8 +85,10 @@ class Core;
 class RawNode {
  public:
   // `log` outlives the node. Every node of a cluster begins with the same stored ConfState (index
-  // 0), whether it is a member of it or joins later, or with a snapshot: changes build on it. Fails if the stored state contradicts itself (kCorruption) or the
-  // options are out of range (kConfig).
+  // 0), whether it is a member of it or joins later, or with a snapshot: changes build on it. Fails
+  // if the stored state cannot be read or contradicts itself (kCorruption), or if the options are
+  // out of range (kConfig). A node that has lost its log must join under another id: the leader
+  // counts on what it acknowledged.
   static Result<std::unique_ptr<RawNode>> Create(const CoreOptions& options, const LogReader* log);
   ~RawNode();
 
@@ -105,8 +110,7 @@ class RawNode {
   // change that is contained already (replayed after a restart, overtaken by a snapshot) changes
   // nothing.
   Result<ConfState> ApplyConfChange(const ConfChange& change);
-  // kInvalidArgument / kCorruption: the message is malformed or contradicts what is committed; it
-  // was ignored.
+  // kInvalidArgument: the message is malformed or contradicts what is certain; it was ignored.
   Status Step(Message message);
   // kNotLeader when no leader is known. The answer is a ReadState, or a dropped token.
   Result<uint64_t> ReadIndex();
@@ -114,7 +118,10 @@ class RawNode {
   // has committed an entry of its term, and its lease holds (always, in a group of one voter).
   bool LeaseReadAllowed() const;
   Status TransferLeadership(NodeId target);
+  // The link to `id` broke, or a message to it was dropped: the leader goes back to probing.
   void ReportUnreachable(NodeId id);
+  // What became of a kSnapshot message: true once `id` has the state, false as soon as the transfer
+  // is given up. Each one must be reported; until then `id` is sent nothing but heartbeats.
   void ReportSnapshot(NodeId id, bool success);
 
   bool HasReady() const;

@@ -1,6 +1,7 @@
 // Appends, commit and snapshots (dissertation 3.5, 3.6.2, 5; pipelining 10.2.1).
 #include <algorithm>
 
+#include "base/check.h"
 #include "raft/core/core.h"
 #include "raft/core/mutants.h"
 
@@ -16,7 +17,6 @@ Result<ProposeResult> Core::Propose(Payload data) {
   if (uncommitted_bytes_ > 0 && uncommitted_bytes_ + bytes > options_.max_uncommitted_bytes) {
     return Status(StatusCode::kBusy, "too many bytes wait for their commit");
   }
-  uncommitted_bytes_ += bytes;
   const LogIndex index = AppendOwn(EntryType::kNormal, std::move(data));
   return ProposeResult{term_, index};
 }
@@ -24,6 +24,7 @@ Result<ProposeResult> Core::Propose(Payload data) {
 LogIndex Core::AppendOwn(EntryType type, Payload data) {
   const LogIndex index = log_.LastIndex() + 1;
   if (type == EntryType::kConfChange) conf_entries_.push_back(index);
+  if (data) uncommitted_bytes_ += data->size();
   log_.Append({.term = term_, .index = index, .type = type, .data = std::move(data)});
   appends_wanted_ |= progress_.size() > 1;
   if (KIWI_MUTANT(kSelfAckBeforePersist)) AckOwnLog();
@@ -59,8 +60,9 @@ bool Core::MaybeCommit() {
 void Core::CommitTo(LogIndex index) {
   if (index <= commit_) return;
   if (role_ == Role::kLeader) {
-    for (LogIndex i = commit_ + 1; i <= index && uncommitted_bytes_ > 0; ++i) {
-      uncommitted_bytes_ -= std::min(uncommitted_bytes_, log_.BytesInTail(i));
+    // What earlier terms left behind was never counted.
+    for (LogIndex i = std::max(commit_ + 1, own_from_); i <= index; ++i) {
+      if (!KIWI_MUTANT(kUncommittedNeverFreed)) uncommitted_bytes_ -= log_.BytesInTail(i);
     }
     appends_wanted_ |= progress_.size() > 1;
   }
@@ -88,7 +90,7 @@ void Core::FlushAppends() {
   }
 }
 
-bool Core::SendAppend(Progress& pr, bool force) {
+bool Core::SendAppend(Progress& pr, bool force, bool entries) {
   Message m;
   m.type = MessageType::kAppend;
   m.to = pr.id;
@@ -101,7 +103,7 @@ bool Core::SendAppend(Progress& pr, bool force) {
   }
   m.log_term = *term;
   const bool full = pr.state == ProgressState::kReplicate && pr.Paused();
-  if (!full) {
+  if (entries && !full) {
     const Status read =
         log_.Read(pr.next, log_.LastIndex() + 1, options_.max_message_bytes, &m.entries);
     if (read.code() == StatusCode::kCompacted) {
@@ -149,14 +151,14 @@ void Core::SendHeartbeats() {
   }
 }
 
-Status Core::AppendEntries(Message& m) {
+void Core::AppendEntries(Message& m) {
   Message response;
   response.type = MessageType::kAppendResponse;
   response.to = m.from;
   if (m.index < commit_) {
     response.index = commit_;
     Send(std::move(response));
-    return Status::Ok();
+    return;
   }
   const bool unchecked = KIWI_MUTANT(kAppendUnchecked) && m.index <= log_.LastIndex();
   if (!log_.Matches(m.index, m.log_term) && !unchecked) {
@@ -165,20 +167,19 @@ Status Core::AppendEntries(Message& m) {
     response.reject_hint = log_.FindConflict(m.index, m.log_term);
     response.log_term = log_.TermAt(response.reject_hint).value_or(0);
     Send(std::move(response));
-    return Status::Ok();
+    return;
   }
-  KIWI_RETURN_IF_ERROR(MergeEntries(m));
+  MergeEntries(m);
   const LogIndex last_new = m.index + m.entries.size();
   const LogIndex proven = KIWI_MUTANT(kCommitBeyondAppend) ? log_.LastIndex() : last_new;
   CommitTo(std::min(m.commit, proven));
   response.index = last_new;
   Send(std::move(response));
-  return Status::Ok();
 }
 
 // Entries that are there already stay untouched, and so does what follows them: the message may be
 // an old one. Only a real conflict cuts the log.
-Status Core::MergeEntries(Message& m) {
+void Core::MergeEntries(Message& m) {
   size_t known = 0;
   while (known < m.entries.size() && log_.Matches(m.entries[known].index, m.entries[known].term)) {
     ++known;
@@ -187,13 +188,11 @@ Status Core::MergeEntries(Message& m) {
     const LogIndex end = m.index + m.entries.size();
     if (end < log_.LastIndex() && end >= commit_) TruncateFrom(end + 1);
   }
-  if (known == m.entries.size()) return Status::Ok();
+  if (known == m.entries.size()) return;
   const LogIndex from = m.entries[known].index;
   std::vector<Entry> suffix;
   if (from <= log_.LastIndex()) {
-    if (from <= commit_) {
-      return {StatusCode::kCorruption, "a leader's append contradicts a committed entry"};
-    }
+    KIWI_CHECK(from > commit_, "a committed entry is never replaced");
     if (KIWI_MUTANT(kConflictKeepsSuffix)) {
       (void)log_.Read(m.entries.back().index + 1, log_.LastIndex() + 1, kNoLimit, &suffix);
     }
@@ -201,7 +200,6 @@ Status Core::MergeEntries(Message& m) {
   }
   for (size_t i = known; i < m.entries.size(); ++i) AppendForeign(std::move(m.entries[i]));
   for (Entry& e : suffix) AppendForeign(std::move(e));
-  return Status::Ok();
 }
 
 void Core::AppendForeign(Entry entry) {
@@ -281,12 +279,14 @@ void Core::HandleHeartbeatResponse(const Message& m) {
   if (pr == nullptr || m.context > round_) return;
   pr->recently_active = true;
   pr->acked_round = std::max(pr->acked_round, m.context);
+  // Entries may be large and still on their way: a probe that is repeated asks without them.
+  const bool repeated = pr->probe_sent;
   if (!KIWI_MUTANT(kProbeStuck)) pr->probe_sent = false;
   // An append may have been lost, perhaps the last one: nothing else would find out.
   if (pr->state == ProgressState::kReplicate && pr->inflights.Full()) pr->inflights.FreeFirst();
   if (pr->state != ProgressState::kSnapshot && !pr->probe_sent &&
       (pr->match < log_.LastIndex() || pr->state == ProgressState::kProbe)) {
-    SendAppend(*pr, true);
+    SendAppend(*pr, true, !repeated);
   }
   OnRoundAnswered();
 }

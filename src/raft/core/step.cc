@@ -9,6 +9,8 @@
 namespace kiwi::raft {
 namespace {
 
+constexpr uint64_t kCounterMax = uint64_t{1} << 62;
+
 Status Malformed(const char* why) {
   return {StatusCode::kInvalidArgument, std::string("malformed Raft message: ") + why};
 }
@@ -28,6 +30,10 @@ Status Core::Check(const Message& m) const {
   if (m.from == kNoNode || m.from == id() || m.to != id())
     return Malformed("wrong sender or target");
   if (m.term == 0) return Malformed("no term");
+  // Beyond any that can be reached, and near enough to the end to overflow.
+  if (m.term > kCounterMax || m.index > kCounterMax || m.snapshot.index > kCounterMax) {
+    return Malformed("an impossible term or index");
+  }
   if (m.type == MessageType::kAppend) {
     Term term = m.log_term;
     LogIndex index = m.index;
@@ -62,7 +68,6 @@ Status Core::Step(Message m) {
     if (role_ != Role::kFollower || leader_ != m.from) BecomeFollower(m.term, m.from);
     election_elapsed_ = 0;
     promise_end_ = now_ + static_cast<uint64_t>(options_.election_ticks) + 1;
-    if (m.type == MessageType::kAppend) return AppendEntries(m);
   }
   if (role_ == Role::kLeader) {
     StepLeader(m);
@@ -141,6 +146,9 @@ void Core::StepLeader(Message& m) {
 
 void Core::StepFollower(Message& m) {
   switch (m.type) {
+    case MessageType::kAppend:
+      AppendEntries(m);
+      break;
     case MessageType::kHeartbeat:
       HandleHeartbeat(m);
       break;

@@ -64,6 +64,20 @@ TEST_F(StepTest, EntriesOutOfOrderAreRefused) {
   ExpectRefused(before);
 }
 
+// Counters that could overflow are nobody's honest ones.
+TEST_F(StepTest, ImpossibleTermsAndIndexesAreRefused) {
+  constexpr uint64_t kHuge = ~uint64_t{0};
+  ExpectRefused(Append(kHuge));
+  Message m = Append(3);
+  m.index = kHuge;
+  ExpectRefused(m);
+  m = Append(3);
+  m.type = MessageType::kSnapshot;
+  m.snapshot = {kHuge, 2, {}};
+  m.snapshot.conf_state.voters = {1, 2, 3};
+  ExpectRefused(m);
+}
+
 TEST_F(StepTest, ImpossibleSnapshotsAreRefused) {
   Message m = Append(3);
   m.type = MessageType::kSnapshot;
