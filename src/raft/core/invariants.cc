@@ -40,9 +40,7 @@ void NodeInvariants::Check(const Core& core) {
   Require(core.applied_ <= core.handed_out_, "applied <= handed out");
   Require(log.persisted() <= last, "durable <= last index");
   Require(core.last_hard_.term <= core.term_, "terms never fall");
-  Require(core.last_hard_.term < core.term_ || core.last_hard_.commit <= core.commit_ ||
-              log.snapshot_pending(),
-          "the commit index never falls");
+  Require(core.last_hard_.commit <= core.commit_, "the commit index never falls");
   Require(log.LastTerm() <= core.term_, "no entry is of a later term than the node");
   Require(core.durable_term_ <= core.term_, "durable term <= term");
   for (size_t i = 0; i < core.conf_entries_.size(); ++i) {
