@@ -98,7 +98,7 @@ class Transport::Impl final : public LinkOwner {
   void OnAccept(int fd);
   void MaybeDial(const std::shared_ptr<Peer>& peer, StreamKind stream, int64_t now_ms);
   void OnConnected(const std::shared_ptr<Peer>& peer, StreamKind stream, uint64_t cluster_id,
-                   net::ConnectResult result);
+                   const net::ConnectResult& result);
   void DialFailed(Peer& peer, StreamKind stream, LinkError error, const Status& reason);
   void DialBroke(Peer& peer, StreamKind stream, LinkError error, const Status& reason);
   void BackOff(Dial& dial);

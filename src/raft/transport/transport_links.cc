@@ -51,13 +51,13 @@ void Transport::Impl::MaybeDial(const std::shared_ptr<Peer>& peer, StreamKind st
   dial.connecting = true;
   UpdateBreaker(*peer);
   net::ConnectTcp(loop_, peer->address.host, peer->address.port, options_.connect_timeout_ms,
-                  [this, peer, stream, cluster_id](net::ConnectResult result) {
-                    OnConnected(peer, stream, cluster_id, std::move(result));
+                  [this, peer, stream, cluster_id](const net::ConnectResult& result) {
+                    OnConnected(peer, stream, cluster_id, result);
                   });
 }
 
 void Transport::Impl::OnConnected(const std::shared_ptr<Peer>& peer, StreamKind stream,
-                                  uint64_t cluster_id, net::ConnectResult result) {
+                                  uint64_t cluster_id, const net::ConnectResult& result) {
   Dial& dial = peer->dial(stream);
   dial.connecting = false;
   const bool wanted =
@@ -147,7 +147,7 @@ void Transport::Impl::BeginAsk(const std::string& host, int port, const std::sha
   }
   const int64_t timeout_ms =
       std::min(options_.connect_timeout_ms, ask->deadline_ms - MonotonicMs());
-  net::ConnectTcp(loop_, host, port, timeout_ms, [this, ask](net::ConnectResult result) {
+  net::ConnectTcp(loop_, host, port, timeout_ms, [this, ask](const net::ConnectResult& result) {
     if (result.failure != net::ConnectFailure::kNone) return EndAsk(*ask, result.status);
     net::Connection* connection = stopping_.load(std::memory_order_acquire)
                                       ? (::close(result.fd), nullptr)
