@@ -7,7 +7,7 @@ CTEST = ctest --output-on-failure --no-tests=error -j$(JOBS)
 CONFIGURE = cmake -S . -G Ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check fmt asan tsan bench fuzz tcl sim sim-mutants crash coverage clean
+.PHONY: help deps build run test check fmt asan tsan bench fuzz tcl sim sim-mutants crash chaos coverage clean
 
 help: ## this list
 	@echo "make <target>:"
@@ -76,6 +76,11 @@ crash: deps $(BUILD)/build.ninja ## kill -9 under load, again and again: nothing
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend rocksdb --kills 50 --file-layer
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 10 --file-layer
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --kills 10 --file-layer --lie-about .log
+
+chaos: deps $(BUILD)/build.ninja ## real servers, clients and faults, all results judged (SECONDS=600 SEED=7 NODES=5 ARGS=--readindex)
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server linearize
+	@tests/chaos/chaos.py --server $(BUILD)/src/kiwi-server --linearize $(BUILD)/tests/chaos/linearize \
+	  --seconds $(or $(SECONDS),60) --nodes $(or $(NODES),3) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 coverage: deps ## line and branch coverage of src/ by the unit tests and a bounded simulation (ONLY=raft/core for one folder)
 	@$(CONFIGURE) -B build-coverage -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=coverage
