@@ -7,7 +7,7 @@ CTEST = ctest --output-on-failure --no-tests=error -j$(JOBS)
 CONFIGURE = cmake -S . -G Ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check fmt asan tsan bench fuzz tcl sim sim-mutants crash chaos coverage clean
+.PHONY: help deps build run test check fmt asan tsan bench bench-cluster fuzz tcl sim sim-mutants crash chaos coverage clean
 
 help: ## this list
 	@echo "make <target>:"
@@ -50,6 +50,11 @@ tsan: deps ## all tests under ThreadSanitizer, with debug checks (ONLY=regex for
 bench: deps $(BUILD)/build.ninja ## measure against redis-server, write docs/performance.md (ARGS="--quick --only get")
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server mixed_pipeline
 	@tests/bench/run.py --kiwi-binary $(BUILD)/src/kiwi-server --mixed-client $(BUILD)/tests/bench/mixed_pipeline $(ARGS)
+
+bench-cluster: deps $(BUILD)/build.ninja ## three nodes beside etcd and redis-server with WAIT, write docs/performance.md (ARGS=--quick)
+	@deps/install.sh bench_packages.txt
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server cluster_load
+	@tests/bench/cluster.py --kiwi-binary $(BUILD)/src/kiwi-server --load-client $(BUILD)/tests/bench/cluster_load $(ARGS)
 
 fuzz: deps ## fuzz each decoder of outside bytes for SECONDS_EACH (default 60)
 	@$(CONFIGURE) -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=fuzzer

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs the Debian packages of packages.txt that are missing. Needs root (or sudo) only if any
-# are. Services that a package would start are not started: tests start their own.
+# Installs the Debian packages of packages.txt (or of the list that is named) that are missing. Needs
+# root (or sudo) only if any are. Services that a package would start are not started: tests start
+# their own.
 set -eu
 cd "$(dirname "$0")"
 
 missing=""
-for package in $(grep -v '^#' packages.txt); do
+for package in $(grep -v '^#' "${1:-packages.txt}"); do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' ||
     missing="$missing $package"
 done

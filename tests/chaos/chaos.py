@@ -24,7 +24,7 @@ import time
 
 import nemesis as nemesis_module
 import workload
-from cluster import ROOT, Cluster, RespError, wait_until
+from group import ROOT, Cluster, RespError, wait_until
 from server import KIWI
 
 PROCESSES = 4

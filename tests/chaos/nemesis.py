@@ -2,13 +2,13 @@
 import re
 import time
 
-from cluster import RespError, wait_until
+from group import RespError, wait_until
 
 HEAL_SECONDS = 60  # a healed cluster serves again at the latest after this
 
 
 class Fault:
-    """start() returns what it did, for the log; heal() undoes it. needs: commands of cluster.FORMS."""
+    """start() returns what it did, for the log; heal() undoes it. needs: commands of group.FORMS."""
     needs = ()
     alone = False
     least_nodes = 1
