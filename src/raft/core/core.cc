@@ -30,6 +30,7 @@ Status Contradiction(const char* what) {
 }
 
 constexpr uint64_t kReplayBytes = 1 << 20;
+constexpr size_t kMembersPerHeartbeat = 8;
 
 }  // namespace
 
@@ -191,10 +192,18 @@ void Core::TickLeader() {
     }
   }
   MaybeAutoLeave();
-  if (++heartbeat_elapsed_ >= options_.heartbeat_ticks) {
+  if (++heartbeat_elapsed_ >= HeartbeatInterval()) {
     heartbeat_elapsed_ = 0;
     StartRound();
   }
+}
+
+// What heartbeats cost a leader grows with the group, so they come less often in a large one; still
+// two of them fit in the least election timeout.
+int Core::HeartbeatInterval() const {
+  const size_t times = 1 + (progress_.size() - 1) / kMembersPerHeartbeat;
+  const auto wanted = times * static_cast<size_t>(options_.heartbeat_ticks);
+  return static_cast<int>(std::min(wanted, static_cast<size_t>(options_.election_ticks / 2)));
 }
 
 bool Core::QuorumRecentlyActive() {

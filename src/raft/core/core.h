@@ -95,6 +95,7 @@ class Core {
   void BecomeLeader();
   void DrawElectionTimeout();
   void TickLeader();
+  int HeartbeatInterval() const;
   void Send(Message message);
   Progress* FindProgress(NodeId id);
   bool QuorumRecentlyActive();

@@ -34,9 +34,9 @@ const char* ProgressStateName(ProgressState state) {
     case ProgressState::kReplicate:
       return "replicate";
     case ProgressState::kSnapshot:
-      return "snapshot";
+      break;
   }
-  return "?";
+  return "snapshot";
 }
 
 void Progress::BecomeProbe() {
@@ -105,7 +105,7 @@ bool Progress::Paused() const {
     case ProgressState::kReplicate:
       return inflights.Full();
     case ProgressState::kSnapshot:
-      return true;
+      break;
   }
   return true;
 }

@@ -120,7 +120,7 @@ std::vector<RawNode::PeerProgress> RawNode::Progress() const {
   std::vector<PeerProgress> peers;
   for (const auto& pr : core_->progress()) {
     peers.push_back({pr.id, pr.match, pr.next, ProgressStateName(pr.state),
-                     pr.recently_active || pr.id == id(), pr.learner});
+                     pr.recently_active || pr.id == id(), pr.learner, pr.pending_snapshot});
   }
   return peers;
 }

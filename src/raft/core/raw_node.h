@@ -31,6 +31,7 @@ struct CoreOptions {
   NodeId id = kNoNode;
   // In ticks; the timeout is drawn anew from [election_ticks, 2 * election_ticks) each time.
   int election_ticks = 10;
+  // Of a group of up to eight. A leader of more has longer intervals, at most half the election.
   int heartbeat_ticks = 1;
   bool pre_vote = true;
   bool check_quorum = true;
@@ -153,6 +154,7 @@ class RawNode {
     std::string state;  // "probe", "replicate", "snapshot"
     bool recently_active;
     bool learner;
+    LogIndex pending_snapshot;  // the one under way to it, or 0
   };
   std::vector<PeerProgress> Progress() const;  // empty unless leader
   // For checkers of invariants only.
