@@ -45,8 +45,9 @@ class SnapshotHost {
   // The log's first index, now. A stream kept for resuming that ends before it is not resumed.
   virtual LogIndex FirstIndex() = 0;
   // A snapshot arrived whole: `stage` is finished, message.snapshot == stage->meta(). Ok: the host
-  // has it and steps `message` into the core. An error: it is not wanted (any more); the stage is
-  // gone, and the sender is told.
+  // steps `message` into the core before anything that comes later from that leader, which hears
+  // now that its peer has the snapshot and goes on with the entries behind it. An error: it is not
+  // wanted (any more); the stage is gone, and the sender begins with a new stream next time.
   virtual Status SnapshotStaged(Message message, std::unique_ptr<SnapshotStage> stage) = 0;
 };
 

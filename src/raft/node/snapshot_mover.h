@@ -72,8 +72,8 @@ class SnapshotMover {
   // the largest value if none is.
   LogIndex LowestServedIndex() const { return lowest_served_.load(std::memory_order_acquire); }
   std::vector<SnapshotProgress> progress() const KIWI_EXCLUDES(mu_);
-  // Of messages that wait for the mover's thread. A peer that has more under way than the window
-  // allows is cut off, so this stays below a window for each.
+  // Of messages that wait for the mover's thread: below two windows a peer. One that sends more is
+  // refused, and what came beyond is dropped.
   size_t queued_bytes() const KIWI_EXCLUDES(mu_);
 
  private:
@@ -93,6 +93,8 @@ class SnapshotMover {
   };
 
   void Run();
+  void Queue(Event event) KIWI_REQUIRES(mu_);
+  void Wake() KIWI_REQUIRES(mu_);
   bool TakeEvent(Event* event) KIWI_EXCLUDES(mu_);
   void Handle(Event event);
   void TakeOrders() KIWI_EXCLUDES(mu_);
