@@ -37,7 +37,12 @@ Status Applier::Apply(const raft::Entry& entry, std::span<raft::Proposal* const>
                          .seed = envelope.seed};
   if (local.empty()) return Replay(position, records);
   for (raft::Proposal* proposal : local) {
-    static_cast<LocalProposal*>(proposal)->ApplyLocal(*this, position);
+    if (proposal->remote()) {
+      KIWI_RETURN_IF_ERROR(Replay(position, proposal->records()));
+      proposal->Replayed();
+    } else {
+      static_cast<LocalProposal*>(proposal)->ApplyLocal(*this, position);
+    }
   }
   return {};
 }
@@ -47,6 +52,15 @@ Status Applier::Replay(ApplyPosition& position, std::string_view records) {
   while (reader_.Next(&records)) {
     if (reader_.kind() == raft::RecordKind::kTransaction) {
       KIWI_RETURN_IF_ERROR(ReplayTransaction(position, reader_.transaction()));
+      continue;
+    }
+    if (reader_.kind() == raft::RecordKind::kOrigin) {
+      const raft::Origin& origin = reader_.origin();
+      raft::Proposal* const ours =
+          origin.node == node_id_ ? forwarded_->Take(origin.incarnation, origin.sequence) : nullptr;
+      if (ours == nullptr) continue;  // its records are replayed like all others
+      records.remove_prefix(origin.length);
+      static_cast<LocalProposal*>(ours)->ApplyLocal(*this, position);
       continue;
     }
     const raft::CommandRecord& record = reader_.command();

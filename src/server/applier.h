@@ -11,6 +11,7 @@
 #include "keyspace/checkpoint.h"
 #include "keyspace/keyspace.h"
 #include "raft/node/entry_codec.h"
+#include "raft/node/forwarding.h"
 #include "raft/node/state_machine.h"
 #include "server/transaction.h"
 
@@ -41,6 +42,11 @@ class Applier final : public raft::StateMachine {
   Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer, int64_t clock_ms);
   // Before the node starts.
   void SetExecutor(Executor* executor) { executor_ = executor; }
+  // Likewise: what this node's clients wait for in other nodes' entries.
+  void SetForwarded(raft::NodeId self, raft::ForwardedProposals* forwarded) {
+    node_id_ = self;
+    forwarded_ = forwarded;
+  }
 
   Status Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) override;
   void BeginCheckpoint(const raft::SnapshotMeta& meta) override;
@@ -61,6 +67,8 @@ class Applier final : public raft::StateMachine {
   keyspace::Keyspace* const keyspace_;
   keyspace::Checkpointer* const checkpointer_;
   Executor* executor_ = nullptr;
+  raft::NodeId node_id_ = raft::kNoNode;
+  raft::ForwardedProposals* forwarded_ = nullptr;
   // Serialised by the node's apply lock.
   int64_t clock_ms_;  // the replicated clock: the greatest stamp of an applied entry
   raft::RecordReader reader_;

@@ -33,6 +33,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
   engine->node_ = std::make_unique<raft::Node>(
       node, log, [log] { return log->Resume(); }, [log] { return log->ReleaseSpace(); },
       engine->applier_.get(), clock);
+  engine->applier_->SetForwarded(node.core.id, &engine->node_->forwarded());
   return engine;
 }
 

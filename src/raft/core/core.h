@@ -34,6 +34,7 @@ class Core {
   Status Step(Message message);
   Result<uint64_t> ReadIndex();
   bool LeaseReadAllowed() const;
+  uint64_t LeaseEndTick() const;
   Status TransferLeadership(NodeId target);
   void ReportUnreachable(NodeId id);
   void ReportSnapshot(NodeId id, bool success);

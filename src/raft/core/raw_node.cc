@@ -68,6 +68,7 @@ Result<uint64_t> RawNode::ReadIndex() {
 }
 
 bool RawNode::LeaseReadAllowed() const { return core_->LeaseReadAllowed(); }
+uint64_t RawNode::LeaseEndTick() const { return core_->LeaseEndTick(); }
 
 Status RawNode::TransferLeadership(NodeId target) {
   Status status = core_->TransferLeadership(target);

@@ -118,6 +118,9 @@ class RawNode {
   // A linearizable read may be served now at committed() without asking anybody: this node leads,
   // has committed an entry of its term, and its lease holds (always, in a group of one voter).
   bool LeaseReadAllowed() const;
+  // Until when that holds if nothing is heard: ticks since Create. 0: it does not hold; kNoLimit:
+  // as long as the group is this one voter.
+  uint64_t LeaseEndTick() const;
   Status TransferLeadership(NodeId target);
   // The link to `id` broke, or a message to it was dropped: the leader goes back to probing.
   void ReportUnreachable(NodeId id);

@@ -99,17 +99,19 @@ void Core::OnRoundAnswered() {
   }
 }
 
-bool Core::LeaseReadAllowed() const {
-  if (role_ != Role::kLeader) return false;
-  if (!committed_in_term_ && !KIWI_MUTANT(kReadBeforeFirstCommit)) return false;
-  if (IsSingleVoter()) return true;
-  if (!options_.check_quorum || !lease_known_) return false;
-  if (lease_void_ && !KIWI_MUTANT(kLeaseSurvivesTransfer)) return false;
+uint64_t Core::LeaseEndTick() const {
+  if (role_ != Role::kLeader) return 0;
+  if (!committed_in_term_ && !KIWI_MUTANT(kReadBeforeFirstCommit)) return 0;
+  if (IsSingleVoter()) return kNoLimit;
+  if (!options_.check_quorum || !lease_known_) return 0;
+  if (lease_void_ && !KIWI_MUTANT(kLeaseSurvivesTransfer)) return 0;
   const auto election = static_cast<uint64_t>(options_.election_ticks);
   const auto margin = static_cast<uint64_t>(options_.lease_margin_ticks);
-  if (KIWI_MUTANT(kLeaseIgnoresSkew)) return now_ < lease_start_ + election + election / 2;
-  return now_ < lease_start_ + election - margin;
+  if (KIWI_MUTANT(kLeaseIgnoresSkew)) return lease_start_ + election + election / 2;
+  return lease_start_ + election - margin;
 }
+
+bool Core::LeaseReadAllowed() const { return now_ < LeaseEndTick(); }
 
 // The leadership these reads counted on is over, or not what it was.
 void Core::DropReads() {

@@ -59,6 +59,14 @@ void AppendCommand(uint64_t db, ArgSpan args, std::string* out) {
   AppendCommandBody(db, args, out);
 }
 
+void AppendOrigin(const Origin& origin, std::string* out) {
+  out->push_back(static_cast<char>(RecordKind::kOrigin));
+  PutVarint(out, origin.node);
+  PutFixed(out, origin.incarnation);
+  PutVarint(out, origin.sequence);
+  PutVarint(out, origin.length);
+}
+
 void AppendTransactionHeader(uint64_t watch_index, std::span<const WatchedKey> watches,
                              size_t command_count, std::string* out) {
   out->push_back(static_cast<char>(RecordKind::kTransaction));
@@ -113,6 +121,11 @@ bool RecordReader::Next(std::string_view* in) {
       return ReadCommandBody(in, &command_) || Damaged("command");
     case RecordKind::kTransaction:
       return ReadTransaction(in);
+    case RecordKind::kOrigin:
+      return (GetVarint(in, &origin_.node) && GetFixed(in, &origin_.incarnation) &&
+              GetVarint(in, &origin_.sequence) && GetVarint(in, &origin_.length) &&
+              origin_.length <= in->size()) ||
+             Damaged("origin");
   }
   return Damaged("record kind");
 }

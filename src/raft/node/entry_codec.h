@@ -7,6 +7,8 @@
 //     kCommand:     db varint · argument count varint · arguments, each length-prefixed
 //     kTransaction: watch index varint · watches (count, each: db · flags u8 · key) ·
 //                   command count varint · commands, each like kCommand's body
+//     kOrigin:      node varint · incarnation fixed64 · sequence varint · length varint; the next
+//                   `length` bytes of records were forwarded by that node
 #pragma once
 
 #include <cstdint>
@@ -34,7 +36,7 @@ void AppendEnvelope(const Envelope& envelope, std::string* out);
 // know, or for a cut envelope.
 Status ReadEnvelope(std::string_view* in, Envelope* envelope);
 
-enum class RecordKind : uint8_t { kCommand = 1, kTransaction = 2 };
+enum class RecordKind : uint8_t { kCommand = 1, kTransaction = 2, kOrigin = 3 };
 inline constexpr uint8_t kSessionBit = 0x80;
 
 using ArgSpan = std::span<const std::string_view>;
@@ -57,7 +59,17 @@ struct TransactionRecord {
   size_t command_count = 0;  // commands[0..command_count): the vectors are reused between records
 };
 
+// Whose clients wait for the records that follow: the node that forwarded them, which finds its
+// proposal again by (incarnation, sequence). Its applier answers; for all others it means nothing.
+struct Origin {
+  uint64_t node = 0;
+  uint64_t incarnation = 0;  // of the node's process
+  uint64_t sequence = 0;
+  uint64_t length = 0;  // bytes of records
+};
+
 void AppendCommand(uint64_t db, ArgSpan args, std::string* out);
+void AppendOrigin(const Origin& origin, std::string* out);
 
 // Writes a kTransaction: the header with its watches, then exactly command_count AppendBody calls.
 void AppendTransactionHeader(uint64_t watch_index, std::span<const WatchedKey> watches,
@@ -73,6 +85,8 @@ class RecordReader {
   RecordKind kind() const { return kind_; }
   const CommandRecord& command() const { return command_; }
   const TransactionRecord& transaction() const { return transaction_; }
+  // Behind kOrigin the input stands at the first of its records, and holds all of them.
+  const Origin& origin() const { return origin_; }
   const Status& status() const { return status_; }
 
  private:
@@ -82,6 +96,7 @@ class RecordReader {
   RecordKind kind_ = RecordKind::kCommand;
   CommandRecord command_;
   TransactionRecord transaction_;
+  Origin origin_;
   Status status_;
 };
 

@@ -25,8 +25,11 @@ Node::Node(const NodeOptions& options, Storage* log, std::function<Status()> res
       machine_(machine),
       clock_(clock),
       fsync_(options.fsync),
+      read_mode_(options.read_mode),
       entry_clock_(clock, options.clock_ms),
-      random_(options.core.random_seed) {}
+      forwarded_(Random(options.core.random_seed).Next()),
+      random_(options.core.random_seed),
+      membership_(options.membership) {}
 
 Node::~Node() { Stop(); }
 
@@ -49,10 +52,13 @@ Status Node::Start() {
     applied_term_ = applied_term;
     alone = conf_state_.voters == std::vector<NodeId>{core_options.id} &&
             conf_state_.voters_outgoing.empty();
+    tick_base_ns_ = clock_->MonotonicNs();
     if (alone) KIWI_RETURN_IF_ERROR(core_->Campaign());
+    if (peers_ != nullptr) peers_->MembersChanged(membership_);
   }
   log_thread_ = std::thread([this] { LogThread(); });
   checkpoint_thread_ = std::thread([this] { CheckpointThread(); });
+  if (peers_ != nullptr) tick_thread_ = std::thread([this] { TickThread(); });
   if (!alone) return {};
 
   const LogIndex replay_from = core_options.applied;
@@ -75,7 +81,16 @@ void Node::Stop() {
   std::vector<Proposal*> waiting;
   queue_.TakeAll(&waiting);
   FailAll(&waiting, ProposalError::kShutdown);
+  waiting = forwarded_.TakeAll();
+  FailAll(&waiting, ProposalError::kUnknown);
+  std::vector<ReadWaiter*> reads;
+  {
+    MutexLock lock(core_mu_);
+    reads_.TakeAll(&reads);
+  }
+  for (ReadWaiter* read : reads) read->ReadRefused();
   WakeLogThread();
+  if (tick_thread_.joinable()) tick_thread_.join();
   {
     MutexLock lock(checkpoint_mu_);
     checkpoint_changed_.NotifyAll();
@@ -143,12 +158,19 @@ void Node::ApplyCommitted(bool on_loop) {
       ApplyOne(next);
       applying_.pop_front();
     }
+    Consequences consequences;
     {
       MutexLock lock(core_mu_);
       core_->OnApplied(applied_index());
-      UpdateReadAllowed();
+      // What follows from it is the caller's to do as long as nobody else takes part.
+      if (peers_ != nullptr) {
+        consequences = Settle();
+      } else {
+        UpdateReadAllowed();
+      }
     }
     apply_mu_.Unlock();
+    Dispatch(std::move(consequences));
     if (left_for_worker) {
       schedule_apply_(false);
       return;
@@ -157,15 +179,12 @@ void Node::ApplyCommitted(bool on_loop) {
 }
 
 void Node::ApplyOne(Committed& committed) {
+  if (committed.stage) return InstallSnapshot(committed);
   const Entry& entry = committed.entry;
+  if (entry.index <= applied_index()) return;  // contained in the snapshot that came before it
   KIWI_CHECK(entry.index == applied_index() + 1, "entries must be applied in order, each once");
   if (entry.type == EntryType::kConfChange) {
-    Result<ConfChange> change = DecodeConfChange(entry.bytes());
-    KIWI_CHECK(change.ok(), "a committed membership change does not decode");
-    MutexLock lock(core_mu_);
-    if (Result<ConfState> state = core_->ApplyConfChange(*change); state.ok()) {
-      conf_state_ = *state;
-    }
+    ApplyConfChange(entry);
   } else if (!entry.bytes().empty()) {
     std::string_view bytes = entry.bytes();
     Envelope envelope;
@@ -186,10 +205,18 @@ void Node::ApplyOne(Committed& committed) {
 }
 
 void Node::UpdateReadAllowed() {
-  const bool lease = core_->LeaseReadAllowed();
+  const uint64_t end = core_->LeaseEndTick();
+  const bool lease = end == kNoLimit || read_mode_.load() == ReadMode::kLease ? end != 0 : false;
   if (lease && !was_leader_) read_barrier_ = core_->commit_index();
   was_leader_ = lease;
-  read_allowed_.store(lease && applied_index() >= read_barrier_, std::memory_order_release);
+  int64_t until_ns = 0;
+  if (lease && applied_index() >= read_barrier_) {
+    // Tick n is never counted before its time, so a lease that began at it began no later.
+    until_ns = end == kNoLimit
+                   ? kAlways
+                   : tick_base_ns_ + static_cast<int64_t>(end) * options_.tick_ms * 1'000'000;
+  }
+  read_until_ns_.store(until_ns, std::memory_order_release);
 }
 
 std::string Node::storage_error() const {
@@ -215,6 +242,8 @@ NodeStatus Node::GetStatus() const {
     status.last_index = core_->last_index();
     status.commit_index = core_->commit_index();
     status.conf_state = conf_state_;
+    status.membership = membership_;
+    status.peers = core_->Progress();
     if (!storage_status_.ok()) status.storage_error = storage_status_.ToString();
   }
   status.applied_index = applied_index();
@@ -226,6 +255,7 @@ NodeStatus Node::GetStatus() const {
   status.log_writes = log_writes_.load();
   status.log_syncs = log_syncs_.load();
   status.proposals_waiting = queue_.size();
+  status.forwards_under_way = forwarded_.bytes();
   MutexLock lock(checkpoint_mu_);
   status.checkpoints = checkpoints_done_;
   status.checkpoint_running = checkpoints_begun_ != checkpoints_done_;

@@ -8,6 +8,10 @@
 //   - the applier: any thread under apply_mu_. A net loop may apply what is fast (the scheduler
 //     hook decides which thread is asked); the rest goes to a worker.
 //   - the checkpoint thread writes what the applier froze.
+//   - in a group with peers, the tick thread is the core's clock, and the transport's thread steps
+//     what they send. Neither ever waits for the disk: heartbeats go out whatever it does.
+// Whoever has called the core takes its Readys (TakeReadys): messages leave at once, what is to be
+// persisted gathers in next_work_ for the log owner, what is committed in committed_ for the applier.
 // core_mu_ guards the core and is never held over I/O or apply.
 #pragma once
 
@@ -17,6 +21,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,12 +31,19 @@
 #include "base/random.h"
 #include "raft/core/raw_node.h"
 #include "raft/node/entry_clock.h"
+#include "raft/node/forwarding.h"
+#include "raft/node/members.h"
+#include "raft/node/peers.h"
 #include "raft/node/proposal.h"
+#include "raft/node/read_queue.h"
 #include "raft/node/state_machine.h"
 
 namespace kiwi::raft {
 
 enum class FsyncMode : uint8_t { kAlways, kEverysec, kNo };
+// How a leader makes sure that nobody else leads: by its lease (bounded clock drift), or by asking a
+// quorum for each read.
+enum class ReadMode : uint8_t { kLease, kReadIndex };
 
 struct NodeOptions {
   CoreOptions core;
@@ -46,6 +58,11 @@ struct NodeOptions {
   int64_t inline_sync_us = 300;
   int64_t tick_ms = 100;
   int64_t clock_ms = 0;  // the replicated clock of what the state machine already holds
+  ReadMode read_mode = ReadMode::kLease;
+  // Reads and writes wait so long for a leader before they are refused.
+  int64_t leader_wait_ms = 1500;
+  size_t forward_window_bytes = 32 << 20;  // of writes on their way to the leader
+  Membership membership;                   // as the state machine's checkpoint has it
 };
 
 // A moment's figures, for RAFT.STATUS and INFO.
@@ -70,6 +87,9 @@ struct NodeStatus {
   size_t proposals_waiting = 0;
   std::string storage_error;  // empty while the log takes writes
   ConfState conf_state;
+  Membership membership;
+  std::vector<RawNode::PeerProgress> peers;  // of a leader
+  uint64_t forwards_under_way = 0;
 };
 
 class Node {
@@ -83,6 +103,8 @@ class Node {
   // fast, else on a worker. Called from any thread; may be called again before the first was
   // served.
   void SetScheduler(std::function<void(bool fast)> schedule_apply);
+  // Before Start; outlives the node's threads. Without it the node is a group of its own.
+  void SetPeers(Peers* peers) { peers_ = peers; }
 
   // Opens the core. A group of one voter elects itself and applies its whole log before this
   // returns, so that the node serves at once.
@@ -97,8 +119,15 @@ class Node {
   void Kick(bool on_loop);
   // Applies what is committed. on_loop: stops before an entry that is not fast.
   void ApplyCommitted(bool on_loop);
-  // A linearizable read may run now, at ReadTime(): the replicated clock (entry_clock.h).
-  bool ReadAllowed() const { return read_allowed_.load(std::memory_order_acquire); }
+  // A linearizable read may run now, at ReadTime(): the replicated clock. Else AwaitRead.
+  bool ReadAllowed() const {
+    const int64_t until_ns = read_until_ns_.load(std::memory_order_acquire);
+    if (until_ns == kAlways) return true;
+    return until_ns != 0 && applied_index() >= commit_index_.load(std::memory_order_acquire) &&
+           clock_->MonotonicNs() < until_ns;
+  }
+  // Calls the waiter once a linearizable read may run on this node, whatever its role.
+  void AwaitRead(ReadWaiter* waiter) KIWI_EXCLUDES(core_mu_);
   int64_t ReadTime() const { return entry_clock_.now_ms(); }
   LogIndex applied_index() const { return applied_index_.load(std::memory_order_acquire); }
   // Empty when writes are taken, else the reason (for the definite error kStorage).
@@ -106,11 +135,40 @@ class Node {
   bool storage_failed() const { return storage_failed_.load(std::memory_order_acquire); }
   NodeStatus GetStatus() const KIWI_EXCLUDES(core_mu_);
   void SetFsyncMode(FsyncMode mode);
+  void SetReadMode(ReadMode mode) { read_mode_.store(mode); }
   FsyncMode fsync_mode() const { return fsync_.load(std::memory_order_relaxed); }
   // A durable checkpoint as soon as possible. RequestCheckpoint returns at once; WaitCheckpoint
   // waits until one that was begun after the call is durable, or failed.
   void RequestCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
   Status WaitCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
+
+  // --- the group; any thread ---
+  NodeId id() const { return options_.core.id; }
+  NodeId leader() const { return leader_.load(std::memory_order_acquire); }
+  bool is_leader() const { return leader() == id(); }
+  Membership membership() const KIWI_EXCLUDES(core_mu_);
+  // As RawNode's. The change holds once applied_index() has reached the result's index, unless an
+  // entry of another term came there.
+  Result<ProposeResult> ProposeConfChange(const ConfChange& change) KIWI_EXCLUDES(core_mu_);
+  Status TransferLeadership(NodeId target) KIWI_EXCLUDES(core_mu_);
+  // Hands the leadership to the peer that is furthest, if this node has it; waits until it is gone.
+  void StepDown(int64_t timeout_ms) KIWI_EXCLUDES(core_mu_);
+
+  // --- from the peers; the transport's thread, and the snapshot mover's ---
+  void Step(Message message) KIWI_EXCLUDES(core_mu_);
+  void OnUnreachable(NodeId peer) KIWI_EXCLUDES(core_mu_);
+  void OnForward(NodeId from, std::string_view proposals) KIWI_EXCLUDES(core_mu_);
+  void OnForwardAnswer(std::string_view answer) KIWI_EXCLUDES(core_mu_);
+  // The stream to `peer` broke: what was forwarded on it may have arrived or not.
+  void OnForwardDown(NodeId peer) KIWI_EXCLUDES(core_mu_);
+  void OnForwardUp() KIWI_EXCLUDES(core_mu_);
+  void ReportSnapshot(NodeId peer, bool success) KIWI_EXCLUDES(core_mu_);
+  // A snapshot was received and is ready to be installed; the message is the one that offered it.
+  // kBusy: one is on its way in already. Whether the core takes it shows in applied_index().
+  Status SnapshotStaged(Message message, std::unique_ptr<SnapshotStage> stage)
+      KIWI_EXCLUDES(core_mu_);
+  // Of this node, in other nodes' logs: for the state machine.
+  ForwardedProposals& forwarded() { return forwarded_; }
 
  private:
   struct InFlight {  // an entry of ours, composed and not yet committed
@@ -122,15 +180,32 @@ class Node {
   struct Committed {
     Entry entry;
     bool ours = false;
-    InFlight origin;  // if ours
+    InFlight origin;                       // if ours
+    std::shared_ptr<SnapshotStage> stage;  // set: to be installed, there is no entry
+    SnapshotMeta snapshot;
   };
   struct LogWork {  // what the next log batch holds
     std::vector<Entry> entries;
     HardState hard_state;
     bool has_hard_state = false;
-    bool must_sync = false;  // a vote or a term: synced in every mode
+    bool must_sync = false;  // a vote, a term or a snapshot: synced in every mode
+    std::optional<ConfState> conf_state;
+    std::optional<SnapshotMeta> snapshot;
+    std::shared_ptr<SnapshotStage> stage;  // of the snapshot
     uint64_t ready_number = 0;
-    bool empty() const { return entries.empty() && !has_hard_state; }
+    std::vector<Message> messages;  // that wait until it is durable
+    bool persists() const {
+      return !entries.empty() || has_hard_state || conf_state.has_value() || snapshot.has_value();
+    }
+    bool empty() const { return !persists() && messages.empty(); }
+  };
+  // What a call of the core has made to do for others, once core_mu_ is let go.
+  struct Consequences {
+    bool log = false;
+    bool apply = false;
+    bool fast = true;
+    std::vector<ReadWaiter*> reads;
+    std::vector<ReadWaiter*> late_reads;
   };
 
   void LogThread();
@@ -142,8 +217,25 @@ class Node {
   // At most max_writes log batches; what is left then is for the log thread.
   void DriveLog(Applying applying, int max_writes) KIWI_EXCLUDES(core_mu_);
   void Compose() KIWI_REQUIRES(core_mu_);
-  void TakeReadys(LogWork* work) KIWI_REQUIRES(core_mu_);
-  void Persisted(const LogWork& work) KIWI_EXCLUDES(core_mu_);
+  void ComposeEntry() KIWI_REQUIRES(core_mu_);
+  void ForwardToLeader(NodeId leader) KIWI_REQUIRES(core_mu_);
+  void BlockComposing() KIWI_REQUIRES(core_mu_);
+  NodeId FurthestPeer() const KIWI_REQUIRES(core_mu_);
+  void TakeReadys() KIWI_REQUIRES(core_mu_);
+  void TakeReady() KIWI_REQUIRES(core_mu_);
+  void TakeSnapshot(Ready* ready) KIWI_REQUIRES(core_mu_);
+  void SendAll(std::vector<Message>* messages) KIWI_REQUIRES(core_mu_);
+  void OnSoftState(const SoftState& state) KIWI_REQUIRES(core_mu_);
+  void AskReads() KIWI_REQUIRES(core_mu_);
+  void CatchUpTicks() KIWI_REQUIRES(core_mu_);
+  void ApplyConfChange(const Entry& entry) KIWI_EXCLUDES(core_mu_);
+  void InstallSnapshot(Committed& committed) KIWI_REQUIRES(apply_mu_);
+  // TakeReadys, and what follows from them.
+  Consequences Settle() KIWI_REQUIRES(core_mu_);
+  void Dispatch(Consequences consequences) KIWI_EXCLUDES(core_mu_);
+  void TickThread();
+  void ExpireWaiting(int64_t now_ns, Consequences* consequences) KIWI_REQUIRES(core_mu_);
+  void Persisted(LogWork work) KIWI_EXCLUDES(core_mu_);
   Status WriteLog(const LogWork& work, bool sync);
   bool SyncsAreQuick() const {
     return sync_ns_.load(std::memory_order_relaxed) < options_.inline_sync_us * 1000;
@@ -170,10 +262,16 @@ class Node {
   StateMachine* const machine_;
   Clock* const clock_;
   std::function<void(bool)> schedule_apply_;
+  Peers* peers_ = nullptr;
+  static constexpr int64_t kAlways = std::numeric_limits<int64_t>::max();
 
   std::atomic<FsyncMode> fsync_;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> read_allowed_{false};
+  std::atomic<int64_t> read_until_ns_{0};  // monotonic; 0: not now, kAlways: while alone
+  std::atomic<LogIndex> commit_index_{0};  // at least what any message has told
+  std::atomic<NodeId> leader_{kNoNode};
+  std::atomic<ReadMode> read_mode_;
+  std::atomic<bool> compose_blocked_{false};  // waits for a leader, or for room on the way to it
   std::atomic<bool> storage_failed_{false};
   std::atomic<bool> log_owned_{false};
   std::atomic<bool> log_dirty_{false};  // written and not yet synced
@@ -186,6 +284,7 @@ class Node {
   std::atomic<int64_t> sync_ns_{std::numeric_limits<int64_t>::max()};  // smoothed, of the log
   EntryClock entry_clock_;
   ProposalQueue queue_;
+  ForwardedProposals forwarded_;
 
   mutable Mutex core_mu_;
   std::unique_ptr<RawNode> core_ KIWI_GUARDED_BY(core_mu_);
@@ -196,11 +295,18 @@ class Node {
   HardState pending_commit_ KIWI_GUARDED_BY(core_mu_);
   bool has_pending_commit_ KIWI_GUARDED_BY(core_mu_) = false;
   HardState written_hard_state_ KIWI_GUARDED_BY(core_mu_);
-  uint64_t last_ready_ KIWI_GUARDED_BY(core_mu_) = 0;
   ConfState conf_state_ KIWI_GUARDED_BY(core_mu_);
   Status storage_status_ KIWI_GUARDED_BY(core_mu_);
   LogIndex read_barrier_ KIWI_GUARDED_BY(core_mu_) = 0;  // applied at least this before reads
   bool was_leader_ KIWI_GUARDED_BY(core_mu_) = false;
+  Membership membership_ KIWI_GUARDED_BY(core_mu_);
+  LogWork next_work_ KIWI_GUARDED_BY(core_mu_);
+  bool log_busy_ KIWI_GUARDED_BY(core_mu_) = false;  // work was taken and is not durable yet
+  std::shared_ptr<SnapshotStage> staged_ KIWI_GUARDED_BY(core_mu_);  // offered to the core
+  ReadQueue reads_ KIWI_GUARDED_BY(core_mu_);
+  int64_t tick_base_ns_ KIWI_GUARDED_BY(core_mu_) = 0;  // when tick 0 was
+  uint64_t ticks_ KIWI_GUARDED_BY(core_mu_) = 0;
+  int64_t blocked_since_ns_ KIWI_GUARDED_BY(core_mu_) = 0;  // no leader takes writes; 0: one does
   SnapshotMeta compact_to_ KIWI_GUARDED_BY(core_mu_);  // a durable checkpoint; index 0: none waits
 
   // The log owner's alone.
@@ -231,6 +337,7 @@ class Node {
   int64_t checkpoint_ended_ns_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
 
   std::thread log_thread_;
+  std::thread tick_thread_;
   std::thread checkpoint_thread_;
 };
 

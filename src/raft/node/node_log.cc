@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -22,13 +23,12 @@ void Node::WakeLogThread() {
 
 void Node::LogThread() {
   pthread_setname_np(pthread_self(), "kiwi-log");
-  const auto tick = std::chrono::milliseconds(options_.tick_ms);
-  int64_t next_tick_ns = clock_->MonotonicNs() + options_.tick_ms * 1'000'000;
-  int64_t next_sync_ns = next_tick_ns;
+  const auto patience = std::chrono::milliseconds(100);
+  int64_t next_sync_ns = clock_->MonotonicNs();
   for (;;) {
     {
       MutexLock lock(wake_mu_);
-      if (!log_wanted_ && !stopping_.load()) wake_.WaitFor(wake_mu_, tick);
+      if (!log_wanted_ && !stopping_.load()) wake_.WaitFor(wake_mu_, patience);
       log_wanted_ = false;
     }
     if (storage_failed()) {
@@ -38,11 +38,6 @@ void Node::LogThread() {
     }
     if (AcquireLog()) DriveLog(Applying::kScheduled, kAllWrites);
     const int64_t now = clock_->MonotonicNs();
-    if (now >= next_tick_ns) {
-      next_tick_ns = now + options_.tick_ms * 1'000'000;
-      MutexLock lock(core_mu_);
-      core_->Tick();
-    }
     if (now >= next_sync_ns && fsync_mode() == FsyncMode::kEverysec) {
       next_sync_ns = now + 1'000'000'000;
       SyncEverysec();
@@ -58,9 +53,9 @@ void Node::SyncEverysec() {
 }
 
 bool Node::LogWanted() {
-  if (!queue_.empty() && !log_full_.load()) return true;
+  if (!queue_.empty() && !log_full_.load() && !compose_blocked_.load()) return true;
   MutexLock lock(core_mu_);
-  return compact_to_.index != 0 || core_->HasReady();
+  return compact_to_.index != 0 || !next_work_.empty() || core_->HasReady();
 }
 
 // Lets go of the log. Whoever proposed meanwhile has seen it owned and left the work to us.
@@ -72,17 +67,18 @@ void Node::DriveLog(Applying applying, int max_writes) {
   for (;;) {
     CompactLog();
     LogWork work;
-    bool committed = false;
-    bool fast = true;
+    Consequences consequences;
     {
       MutexLock lock(core_mu_);
       if (max_writes > 0) Compose();
-      TakeReadys(&work);
-      committed = !committed_.empty();
-      for (const Committed& c : committed_) fast = fast && c.ours && !c.origin.slow;
+      consequences = Settle();
+      work = std::exchange(next_work_, {});
+      log_busy_ = !work.empty();
     }
     // What the last round made durable is applied while this one's write waits for the disk.
-    if (committed && applying == Applying::kScheduled) schedule_apply_(fast);
+    consequences.log = false;
+    if (applying == Applying::kByCaller) consequences.apply = false;
+    Dispatch(std::move(consequences));
     if (work.empty()) {
       ReleaseLog();
       if (!LogWanted()) return;
@@ -92,25 +88,42 @@ void Node::DriveLog(Applying applying, int max_writes) {
     }
     --max_writes;
     const bool sync = fsync_mode() == FsyncMode::kAlways || work.must_sync;
-    if (const Status s = WriteLog(work, sync); !s.ok()) {
+    if (const Status s = work.persists() ? WriteLog(work, sync) : Status(); !s.ok()) {
       failed_work_ = std::move(work);
       has_failed_work_.store(true);
       StorageFailed(s);
       return;  // still the owner
     }
-    Persisted(work);
+    Persisted(std::move(work));
   }
 }
 
 void Node::Compose() {
-  const bool stopping = stopping_.load();
-  if (stopping || core_->role() != Role::kLeader) {
-    std::vector<Proposal*> refused;
+  if (stopping_.load()) {
+    std::vector<Proposal*> refused = std::exchange(composing_, {});
     queue_.TakeAll(&refused);
-    FailAll(&refused, stopping ? ProposalError::kShutdown : ProposalError::kNotLeader);
+    FailAll(&refused, ProposalError::kShutdown);
     return;
   }
   if (log_full_.load()) return;
+  const NodeId leader = core_->leader();
+  if (core_->role() == Role::kLeader) {
+    ComposeEntry();
+  } else if (leader != kNoNode && peers_ != nullptr) {
+    ForwardToLeader(leader);
+  } else {
+    BlockComposing();
+  }
+}
+
+// Until the tick thread looks again, or a leader is known.
+void Node::BlockComposing() {
+  if (queue_.empty() && composing_.empty()) return;
+  compose_blocked_ = true;
+  if (blocked_since_ns_ == 0) blocked_since_ns_ = clock_->MonotonicNs();
+}
+
+void Node::ComposeEntry() {
   if (composing_.empty()) queue_.Take(options_.max_entry_bytes, &composing_);
   if (composing_.empty()) return;
 
@@ -127,8 +140,8 @@ void Node::Compose() {
 
   Result<ProposeResult> proposed = core_->Propose(std::move(payload));
   if (!proposed.ok()) {
-    if (proposed.status().code() == StatusCode::kBusy) return;  // stays in composing_: tried again
-    FailAll(&composing_, ProposalError::kNotLeader);
+    // They stay in composing_: too much is uncommitted, or the leadership is on its way elsewhere.
+    if (proposed.status().code() == StatusCode::kNotLeader) BlockComposing();
     return;
   }
   entry.term = proposed->term;
@@ -138,38 +151,72 @@ void Node::Compose() {
   entries_composed_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Node::TakeReadys(LogWork* work) {
-  while (core_->HasReady()) {
-    Ready ready = core_->TakeReady();
-    KIWI_CHECK(ready.messages.empty() && ready.messages_after_persist.empty(),
-               "a group of one voter has nobody to write to");
-    if (ready.hard_state) {
-      pending_commit_ = *ready.hard_state;
-      has_pending_commit_ = true;
-      if (ready.hard_state->term != written_hard_state_.term ||
-          ready.hard_state->vote != written_hard_state_.vote) {
-        work->must_sync = true;
-      }
-    }
-    for (Entry& entry : ready.entries) {
-      // A later Ready may replace what an earlier one of this round brought.
-      while (!work->entries.empty() && work->entries.back().index >= entry.index) {
-        work->entries.pop_back();
-      }
-      work->entries.push_back(std::move(entry));
-    }
-    QueueCommitted(std::move(ready.committed_entries));
-    core_->Advance(ready.number);
-    work->ready_number = ready.number;
-    // The commit index alone needs no write of its own: it travels with the next entries, and a
-    // restart finds it again by election.
-    if (work->entries.empty() && !work->must_sync) core_->OnPersisted(ready.number);
+void Node::ForwardToLeader(NodeId leader) {
+  if (forwarded_.bytes() > options_.forward_window_bytes) {
+    compose_blocked_ = true;
+    return;
   }
-  if (has_pending_commit_ && (work->must_sync || !work->entries.empty())) {
-    work->hard_state = pending_commit_;
-    work->has_hard_state = true;
+  if (composing_.empty()) queue_.Take(options_.max_entry_bytes, &composing_);
+  if (composing_.empty()) return;
+  std::string message;
+  const uint64_t first = forwarded_.Add(composing_, &message);
+  if (const Status s = peers_->Forward(leader, std::move(message)); s.ok()) {
+    composing_.clear();
+    blocked_since_ns_ = 0;
+  } else {
+    forwarded_.Undo(first, composing_.size());
+    BlockComposing();
+  }
+}
+
+void Node::TakeReadys() {
+  while (core_->HasReady()) TakeReady();
+}
+
+void Node::TakeReady() {
+  Ready ready = core_->TakeReady();
+  // Before anybody is told of it: whoever acts on it must not find older reads here.
+  commit_index_.store(core_->commit_index(), std::memory_order_release);
+  KIWI_CHECK(peers_ != nullptr || (ready.messages.empty() && ready.messages_after_persist.empty()),
+             "a group of one voter has nobody to write to");
+  SendAll(&ready.messages);
+  if (ready.soft_state) OnSoftState(*ready.soft_state);
+  if (ready.snapshot) TakeSnapshot(&ready);
+  if (ready.hard_state) {
+    pending_commit_ = *ready.hard_state;
+    has_pending_commit_ = true;
+    if (ready.hard_state->term != written_hard_state_.term ||
+        ready.hard_state->vote != written_hard_state_.vote) {
+      next_work_.must_sync = true;
+    }
+  }
+  for (Entry& entry : ready.entries) {
+    // A later Ready may replace what an earlier one of this round brought.
+    while (!next_work_.entries.empty() && next_work_.entries.back().index >= entry.index) {
+      next_work_.entries.pop_back();
+    }
+    next_work_.entries.push_back(std::move(entry));
+  }
+  QueueCommitted(std::move(ready.committed_entries));
+  for (const ReadState& state : ready.read_states) reads_.Answered(state.token, state.index);
+  for (const uint64_t token : ready.read_tokens_dropped) reads_.Dropped(token);
+  core_->Advance(ready.number);
+  next_work_.ready_number = ready.number;
+  std::move(ready.messages_after_persist.begin(), ready.messages_after_persist.end(),
+            std::back_inserter(next_work_.messages));
+  // The commit index alone needs no write of its own: it travels with the next entries, and a
+  // restart finds it again by election.
+  const bool write = next_work_.must_sync || !next_work_.entries.empty() ||
+                     next_work_.conf_state.has_value() || next_work_.snapshot.has_value();
+  if (has_pending_commit_ && write) {
+    next_work_.hard_state = pending_commit_;
+    next_work_.has_hard_state = true;
     written_hard_state_ = pending_commit_;
     has_pending_commit_ = false;
+  }
+  if (!write && !log_busy_) {
+    core_->OnPersisted(ready.number);
+    SendAll(&next_work_.messages);
   }
 }
 
@@ -187,6 +234,11 @@ void Node::QueueCommitted(std::vector<Entry> entries) {
       }
       in_flight_.pop_front();
     }
+    // Behind an entry of a later term, none of an earlier one can be.
+    while (!in_flight_.empty() && in_flight_.front().term < entry.term) {
+      FailAll(&in_flight_.front().proposals, ProposalError::kUnknown);
+      in_flight_.pop_front();
+    }
     committed.entry = std::move(entry);
     committed_.push_back(std::move(committed));
   }
@@ -196,6 +248,11 @@ Status Node::WriteLog(const LogWork& work, bool sync) {
   LogBatch batch;
   if (work.has_hard_state) batch.hard_state = &work.hard_state;
   if (!work.entries.empty()) batch.entries = &work.entries;
+  if (work.conf_state) batch.conf_state = &*work.conf_state;
+  if (work.snapshot) {
+    batch.snapshot = &*work.snapshot;
+    batch.state_dir = &work.stage->state_dir();
+  }
   batch.sync = sync;
   const int64_t start_ns = sync ? clock_->MonotonicNs() : 0;
   KIWI_RETURN_IF_ERROR(log_->Write(batch));
@@ -217,11 +274,24 @@ void Node::NoteSync(int64_t ns) {
   sync_ns_.store(first || stalled ? ns : smoothed + (ns - smoothed) / 8, std::memory_order_relaxed);
 }
 
-void Node::Persisted(const LogWork& work) {
+void Node::Persisted(LogWork work) {
+  Consequences consequences;
   {
     MutexLock lock(core_mu_);
+    if (work.snapshot) {
+      Committed install;
+      install.snapshot = *work.snapshot;
+      install.stage = std::move(work.stage);
+      committed_.push_back(std::move(install));
+    }
     core_->OnPersisted(work.ready_number);
+    SendAll(&work.messages);
+    log_busy_ = false;
+    // With peers the owner of the log may be about to sleep: the rest is taken now.
+    if (peers_ != nullptr) consequences = Settle();
   }
+  consequences.log = false;  // the owner looks again
+  Dispatch(std::move(consequences));
   log_full_.store(log_->SizeBytes() > options_.log_max_bytes);
   if (log_full_.load()) RequestCheckpoint();
 }
@@ -241,6 +311,11 @@ void Node::StorageFailed(const Status& status) {
       entry.proposals.clear();
     }
     waiting.swap(composing_);
+    // Another node's disk may be well.
+    if (core_->role() == Role::kLeader && peers_ != nullptr) {
+      if (const NodeId next = FurthestPeer(); next != kNoNode)
+        (void)core_->TransferLeadership(next);
+    }
   }
   for (InFlight& entry : unknown) FailAll(&entry.proposals, ProposalError::kUnknown);
   queue_.TakeAll(&waiting);
@@ -264,6 +339,8 @@ void Node::RecoverStorage() {
   const bool owned = has_failed_work_.load();  // else it was the sync of everysec that failed
   Status status = resume_log_();
   if (status.ok()) status = owned ? WriteLog(failed_work_, true) : log_->Sync();
+  // The write that failed had reached the disk after all, as a whole.
+  if (owned && status.code() == StatusCode::kSnapshotOutOfDate) status = {};
   {
     MutexLock lock(core_mu_);
     storage_status_ = status;
@@ -274,8 +351,7 @@ void Node::RecoverStorage() {
   KIWI_LOG(kInfo, "log storage takes writes again");
   if (owned) {
     has_failed_work_.store(false);
-    const LogWork work = std::exchange(failed_work_, {});
-    Persisted(work);
+    Persisted(std::exchange(failed_work_, {}));
     DriveLog(Applying::kScheduled, kAllWrites);
   }
 }

@@ -33,6 +33,10 @@ class Proposal {
   virtual bool slow() const = 0;
   // Any thread.
   virtual void Failed(ProposalError error) = 0;
+  // Another node's clients wait for it, not this one's: its records are replayed like a foreign
+  // entry's, and then Replayed() is called.
+  virtual bool remote() const { return false; }
+  virtual void Replayed() {}
 };
 
 // Proposals that wait to be composed into an entry: higher priorities first, FIFO within one.
@@ -40,6 +44,8 @@ class Proposal {
 class ProposalQueue {
  public:
   void Push(Proposal* proposal) KIWI_EXCLUDES(mu_);
+  // Back to the front, in their order: they were taken and could not be proposed.
+  void PutBack(std::vector<Proposal*>* proposals) KIWI_EXCLUDES(mu_);
   // Takes proposals until their records reach max_bytes; at least one if there is any.
   void Take(size_t max_bytes, std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
   void TakeAll(std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);

@@ -1,0 +1,343 @@
+// The node's life with others: messages, time, leadership, reads that need a quorum, membership.
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+#include "raft/node/node.h"
+
+namespace kiwi::raft {
+
+// --- what follows from a call of the core ---
+
+Node::Consequences Node::Settle() {
+  TakeReadys();
+  AskReads();
+  TakeReadys();
+  UpdateReadAllowed();
+  Consequences consequences;
+  consequences.log = !next_work_.empty();
+  consequences.apply = !committed_.empty();
+  for (const Committed& c : committed_) {
+    consequences.fast = consequences.fast && c.ours && !c.origin.slow;
+  }
+  if (!reads_.empty()) reads_.TakeReady(applied_index(), &consequences.reads);
+  return consequences;
+}
+
+void Node::Dispatch(Consequences consequences) {
+  // The owner looks once more after it lets go.
+  if (consequences.log && !log_owned_.load()) WakeLogThread();
+  if (consequences.apply) schedule_apply_(consequences.fast);
+  for (ReadWaiter* read : consequences.reads) read->ReadReady();
+  for (ReadWaiter* read : consequences.late_reads) read->ReadRefused();
+}
+
+void Node::SendAll(std::vector<Message>* messages) {
+  for (Message& message : *messages) {
+    if (message.type == MessageType::kSnapshot) {
+      peers_->SendSnapshot(std::move(message));
+    } else {
+      peers_->Send(std::move(message));
+    }
+  }
+  messages->clear();
+}
+
+void Node::OnSoftState(const SoftState& state) {
+  const NodeId before = leader_.exchange(state.leader, std::memory_order_acq_rel);
+  if (before == state.leader) return;
+  KIWI_LOG(kInfo, "raft leader={} term={} node={} applied={}", state.leader, core_->term(),
+           options_.core.id, applied_index());
+  // What was under way in the old leadership may have been committed or not.
+  if (before == options_.core.id) {
+    for (InFlight& entry : in_flight_) FailAll(&entry.proposals, ProposalError::kUnknown);
+  }
+  std::vector<Proposal*> forwarded = forwarded_.TakeAll();
+  FailAll(&forwarded, ProposalError::kUnknown);
+  if (state.leader != kNoNode) {
+    compose_blocked_ = false;
+    blocked_since_ns_ = 0;
+  }
+}
+
+// --- time ---
+
+void Node::CatchUpTicks() {
+  const int64_t passed_ns = clock_->MonotonicNs() - tick_base_ns_;
+  const auto due = static_cast<uint64_t>(passed_ns / (options_.tick_ms * 1'000'000));
+  for (; ticks_ < due; ++ticks_) core_->Tick();
+}
+
+void Node::TickThread() {
+  pthread_setname_np(pthread_self(), "kiwi-tick");
+  const auto tick = std::chrono::milliseconds(options_.tick_ms);
+  while (!stopping_.load()) {
+    std::this_thread::sleep_for(tick);
+    Consequences consequences;
+    {
+      MutexLock lock(core_mu_);
+      CatchUpTicks();
+      consequences = Settle();
+      ExpireWaiting(clock_->MonotonicNs(), &consequences);
+    }
+    Dispatch(std::move(consequences));
+  }
+}
+
+// What waits for a leader is refused after a while, and tried again until then.
+void Node::ExpireWaiting(int64_t now_ns, Consequences* consequences) {
+  const int64_t patience_ns = options_.leader_wait_ms * 1'000'000;
+  if (blocked_since_ns_ != 0 && now_ns - blocked_since_ns_ > patience_ns) {
+    std::vector<Proposal*> refused = std::exchange(composing_, {});
+    queue_.TakeAll(&refused);
+    FailAll(&refused, ProposalError::kNotLeader);
+  } else if (compose_blocked_.exchange(false)) {
+    consequences->log = true;
+  }
+  if (!reads_.empty()) reads_.TakeLate(now_ns - patience_ns, &consequences->late_reads);
+}
+
+// --- messages ---
+
+void Node::Step(Message message) {
+  if (message.type == MessageType::kSnapshot) {  // comes with its state, through SnapshotStaged
+    KIWI_LOG(kWarn, "snapshot without a state ignored from={}", message.from);
+    return;
+  }
+  Consequences consequences;
+  {
+    MutexLock lock(core_mu_);
+    if (stopping_.load()) return;
+    CatchUpTicks();
+    const NodeId from = message.from;
+    if (const Status s = core_->Step(std::move(message)); !s.ok()) {
+      KIWI_LOG(kWarn, "message ignored from={} error=\"{}\"", from, s.ToString());
+    }
+    consequences = Settle();
+  }
+  Dispatch(std::move(consequences));
+}
+
+void Node::OnUnreachable(NodeId peer) {
+  MutexLock lock(core_mu_);
+  core_->ReportUnreachable(peer);
+}
+
+void Node::ReportSnapshot(NodeId peer, bool success) {
+  Consequences consequences;
+  {
+    MutexLock lock(core_mu_);
+    core_->ReportSnapshot(peer, success);
+    consequences = Settle();
+  }
+  Dispatch(std::move(consequences));
+}
+
+// --- forwarded writes ---
+
+void Node::OnForward(NodeId from, std::string_view proposals) {
+  auto read = RemoteProposal::Decode(from, proposals, [this](NodeId origin, std::string answer) {
+    peers_->AnswerForward(origin, std::move(answer));
+  });
+  if (!read.ok()) {
+    KIWI_LOG(kWarn, "forwarded writes ignored from={} error=\"{}\"", from,
+             read.status().ToString());
+    return;
+  }
+  const bool leading = is_leader();
+  for (RemoteProposal* proposal : *read) {
+    if (leading) {
+      Propose(proposal);
+    } else {
+      proposal->Failed(ProposalError::kNotLeader);
+    }
+  }
+  if (leading && !log_owned_.load()) WakeLogThread();
+}
+
+void Node::OnForwardAnswer(std::string_view answer) {
+  for (const auto& [proposal, error] : forwarded_.TakeRefused(answer)) {
+    if (error == ProposalError::kNotLeader && !stopping_.load()) {
+      queue_.Push(proposal);  // it was not proposed there: another leader may take it
+    } else {
+      proposal->Failed(error);
+    }
+  }
+  MutexLock lock(core_mu_);
+  BlockComposing();  // until the next tick: who leads has to become known first
+}
+
+void Node::OnForwardDown(NodeId peer) {
+  if (peer != leader()) return;
+  std::vector<Proposal*> lost = forwarded_.TakeAll();
+  FailAll(&lost, ProposalError::kUnknown);
+}
+
+void Node::OnForwardUp() {
+  compose_blocked_ = false;
+  WakeLogThread();
+}
+
+// --- reads ---
+
+void Node::AskReads() {
+  if (!reads_.WantsToAsk()) return;
+  if (read_mode_.load() == ReadMode::kLease && core_->LeaseReadAllowed()) {
+    reads_.ConfirmNew(core_->commit_index());
+  } else if (const Result<uint64_t> token = core_->ReadIndex(); token.ok()) {
+    reads_.Asked(*token);
+  }
+}
+
+void Node::AwaitRead(ReadWaiter* waiter) {
+  Consequences consequences;
+  {
+    MutexLock lock(core_mu_);
+    if (stopping_.load()) {
+      consequences.late_reads.push_back(waiter);
+    } else {
+      if (peers_ != nullptr) CatchUpTicks();
+      reads_.Add(waiter, clock_->MonotonicNs());
+      consequences = Settle();
+    }
+  }
+  Dispatch(std::move(consequences));
+}
+
+// --- leadership and membership ---
+
+NodeId Node::FurthestPeer() const {
+  NodeId best = kNoNode;
+  LogIndex match = 0;
+  for (const RawNode::PeerProgress& peer : core_->Progress()) {
+    if (peer.id == options_.core.id || peer.learner || !peer.recently_active) continue;
+    if (best == kNoNode || peer.match > match) {
+      best = peer.id;
+      match = peer.match;
+    }
+  }
+  return best;
+}
+
+Status Node::TransferLeadership(NodeId target) {
+  Consequences consequences;
+  Status status;
+  {
+    MutexLock lock(core_mu_);
+    CatchUpTicks();
+    if (target == kNoNode) target = FurthestPeer();
+    if (target == kNoNode) return {StatusCode::kUnavailable, "no other voter is reachable"};
+    status = core_->TransferLeadership(target);
+    consequences = Settle();
+  }
+  Dispatch(std::move(consequences));
+  return status;
+}
+
+void Node::StepDown(int64_t timeout_ms) {
+  if (peers_ == nullptr || !is_leader() || !TransferLeadership(kNoNode).ok()) return;
+  const int64_t deadline_ns = clock_->MonotonicNs() + timeout_ms * 1'000'000;
+  while (is_leader() && clock_->MonotonicNs() < deadline_ns) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+Membership Node::membership() const {
+  MutexLock lock(core_mu_);
+  return membership_;
+}
+
+Result<ProposeResult> Node::ProposeConfChange(const ConfChange& change) {
+  Consequences consequences;
+  Result<ProposeResult> result = Status();
+  {
+    MutexLock lock(core_mu_);
+    result = core_->ProposeConfChange(change);
+    consequences = Settle();
+  }
+  Dispatch(std::move(consequences));
+  return result;
+}
+
+void Node::ApplyConfChange(const Entry& entry) {
+  Result<ConfChange> change = DecodeConfChange(entry.bytes());
+  KIWI_CHECK(change.ok(), "a committed membership change does not decode");
+  MutexLock lock(core_mu_);
+  Result<ConfState> state = core_->ApplyConfChange(*change);
+  if (!state.ok()) {
+    KIWI_LOG(kWarn, "membership change has no effect index={} error=\"{}\"", entry.index,
+             state.status().ToString());
+    return;
+  }
+  if (*state == conf_state_) return;
+  conf_state_ = *state;
+  next_work_.conf_state = *state;
+  if (!change->context.empty()) {
+    if (Result<Member> member = DecodeMember(change->context); member.ok()) {
+      membership_.Put(*member);
+    }
+  }
+  const auto in_group = [this](NodeId node) {
+    for (const auto* list : {&conf_state_.voters, &conf_state_.learners,
+                             &conf_state_.voters_outgoing, &conf_state_.learners_next}) {
+      if (std::binary_search(list->begin(), list->end(), node)) return true;
+    }
+    return false;
+  };
+  std::erase_if(membership_.members, [&](const Member& m) { return !in_group(m.id); });
+  KIWI_LOG(kInfo, "membership changed index={} voters={} learners={} members={}", entry.index,
+           conf_state_.voters.size(), conf_state_.learners.size(), membership_.members.size());
+  if (peers_ != nullptr) peers_->MembersChanged(membership_);
+}
+
+// --- snapshots ---
+
+Status Node::SnapshotStaged(Message message, std::unique_ptr<SnapshotStage> stage) {
+  Consequences consequences;
+  {
+    MutexLock lock(core_mu_);
+    if (stopping_.load()) return {StatusCode::kAborted, "the server is shutting down"};
+    if (staged_ != nullptr) return {StatusCode::kBusy, "another snapshot is being installed"};
+    CatchUpTicks();
+    staged_ = std::move(stage);
+    const Status stepped = core_->Step(std::move(message));
+    consequences = Settle();
+    staged_.reset();  // taken with the Ready, if the core took it
+    if (!stepped.ok()) return stepped;
+  }
+  Dispatch(std::move(consequences));
+  return {};
+}
+
+void Node::TakeSnapshot(Ready* ready) {
+  KIWI_CHECK(staged_ != nullptr, "the core takes a snapshot that nobody staged");
+  next_work_.entries.clear();
+  next_work_.snapshot = std::move(ready->snapshot);
+  next_work_.conf_state.reset();
+  next_work_.stage = staged_;
+  next_work_.must_sync = true;
+  compact_to_ = {};
+}
+
+void Node::InstallSnapshot(Committed& committed) {
+  const SnapshotMeta& meta = committed.snapshot;
+  const Status status = machine_->InstallSnapshot(*committed.stage);
+  if (!status.ok()) {
+    KIWI_LOG(kError, "snapshot does not install index={} error=\"{}\"", meta.index,
+             status.ToString());
+    KIWI_CHECK(false, "the log has taken a snapshot that the state machine cannot");
+  }
+  entries_since_checkpoint_ = 0;
+  bytes_since_checkpoint_ = 0;
+  applied_term_.store(meta.term, std::memory_order_relaxed);
+  applied_index_.store(meta.index, std::memory_order_release);
+  KIWI_LOG(kInfo, "snapshot installed index={} term={}", meta.index, meta.term);
+  MutexLock lock(core_mu_);
+  conf_state_ = meta.conf_state;
+  if (peers_ != nullptr) peers_->MembersChanged(membership_);
+}
+
+}  // namespace kiwi::raft
