@@ -19,8 +19,8 @@ using protocol::ReplyWriter;
 
 namespace {
 
-constexpr uint64_t kHostFormat = 2;
-constexpr uint64_t kHostFormatWithoutClock = 1;
+constexpr uint64_t kHostFormat = 3;
+constexpr uint64_t kHostFormatWithClock = 2;  // from here on
 
 }  // namespace
 
@@ -186,12 +186,12 @@ void Applier::DeleteExpired(ApplyPosition& position, const Batch& batch) {
   }
 }
 
-void Applier::BeginCheckpoint(const raft::SnapshotMeta& meta) {
+void Applier::BeginCheckpoint(const raft::SnapshotMeta& meta, const raft::Membership& membership) {
   keyspace::ShardSet all;
   all.AddAll();
   const ShardLock lock(*keyspace_, all, LockMode::kExclusive);
   checkpointer_->Begin(
-      {.applied_index = meta.index, .host = EncodeCheckpointHost({meta, clock_ms_})});
+      {.applied_index = meta.index, .host = EncodeCheckpointHost({meta, clock_ms_, membership})});
 }
 
 Status Applier::RunCheckpoint() { return checkpointer_->Run(); }
@@ -202,6 +202,7 @@ std::string EncodeCheckpointHost(const CheckpointHost& host) {
   PutVarint(&out, host.meta.term);
   PutVarint(&out, static_cast<uint64_t>(host.clock_ms));
   raft::EncodeConfState(host.meta.conf_state, &out);
+  raft::EncodeMembership(host.membership, &out);
   return out;
 }
 
@@ -210,14 +211,16 @@ Result<CheckpointHost> DecodeCheckpointHost(uint64_t applied_index, std::string_
   host.meta.index = applied_index;
   uint64_t format = 0;
   uint64_t clock_ms = 0;
-  if (!GetVarint(&bytes, &format) || format < kHostFormatWithoutClock || format > kHostFormat ||
+  if (!GetVarint(&bytes, &format) || format == 0 || format > kHostFormat ||
       !GetVarint(&bytes, &host.meta.term) ||
-      (format != kHostFormatWithoutClock && !GetVarint(&bytes, &clock_ms)) ||
-      clock_ms > INT64_MAX) {
+      (format >= kHostFormatWithClock && !GetVarint(&bytes, &clock_ms)) || clock_ms > INT64_MAX) {
     return Status(StatusCode::kCorruption, "checkpoint with an unreadable Raft part");
   }
   host.clock_ms = static_cast<int64_t>(clock_ms);
   KIWI_ASSIGN_OR_RETURN(host.meta.conf_state, raft::DecodeConfState(&bytes));
+  if (format == kHostFormat) {
+    KIWI_ASSIGN_OR_RETURN(host.membership, raft::DecodeMembership(&bytes));
+  }
   return host;
 }
 

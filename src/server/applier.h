@@ -49,7 +49,7 @@ class Applier final : public raft::StateMachine {
   }
 
   Status Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) override;
-  void BeginCheckpoint(const raft::SnapshotMeta& meta) override;
+  void BeginCheckpoint(const raft::SnapshotMeta& meta, const raft::Membership& membership) override;
   Status RunCheckpoint() override;
 
   // For proposals: one write under the exclusive locks of its keys.
@@ -79,6 +79,7 @@ class Applier final : public raft::StateMachine {
 struct CheckpointHost {
   raft::SnapshotMeta meta;  // the index is CheckpointMeta's own
   int64_t clock_ms = 0;     // the replicated clock at that index
+  raft::Membership membership;
 };
 std::string EncodeCheckpointHost(const CheckpointHost& host);
 Result<CheckpointHost> DecodeCheckpointHost(uint64_t applied_index, std::string_view bytes);

@@ -26,6 +26,7 @@ void Batch::TakeInput(net::Connection& connection, size_t size) {
 void Batch::Reset() {
   args.clear();
   items.clear();
+  reads_granted = reads_refused = false;
   has_slow = has_write = false;
   next = pass_begin = attached_reads = 0;
   pass_slow = false;
@@ -46,6 +47,16 @@ void Batch::RunOnLoop() { session_->OnPassDone(); }
 
 void Batch::ApplyLocal(Applier& applier, ApplyPosition& position) {
   applier.ApplyBatch(position, *this);
+}
+
+void Batch::ReadReady() {
+  reads_granted = true;
+  executor_->Resume(*this);
+}
+
+void Batch::ReadRefused() {
+  reads_refused = true;
+  executor_->Resume(*this);
 }
 
 void Batch::Failed(raft::ProposalError error) { executor_->FailPass(*this, error); }

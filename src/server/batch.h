@@ -19,6 +19,7 @@
 #include "keyspace/wall_view.h"
 #include "net/connection.h"
 #include "net/loop.h"
+#include "raft/node/read_queue.h"
 #include "runtime/priority_channel.h"
 #include "server/applier.h"
 #include "server/transaction.h"
@@ -52,7 +53,10 @@ struct Item {
   std::unique_ptr<Transaction> transaction;  // kExec
 };
 
-class Batch final : public runtime::Task, public net::LoopTask, public LocalProposal {
+class Batch final : public runtime::Task,
+                    public net::LoopTask,
+                    public LocalProposal,
+                    public raft::ReadWaiter {
  public:
   Batch(Session* session, Executor* executor) : session_(session), executor_(executor) {}
 
@@ -80,8 +84,11 @@ class Batch final : public runtime::Task, public net::LoopTask, public LocalProp
   // Keys that the next item, a read, found past their time. Their deletion is the end of the pass's
   // records; the item runs again behind it.
   std::vector<keyspace::WallView::Key> expired;
-  bool pass_slow = false;  // applying the pass may take long
-  uint64_t dequeued = 0;   // Ticks; if timed
+  // Reads of this batch see all that was acknowledged before it came.
+  bool reads_granted = false;
+  bool reads_refused = false;  // no leader said so in time
+  bool pass_slow = false;      // applying the pass may take long
+  uint64_t dequeued = 0;       // Ticks; if timed
 
   bool has_pending_writes() const { return !encoded.empty(); }
   bool finished() const { return next >= items.size(); }
@@ -100,6 +107,9 @@ class Batch final : public runtime::Task, public net::LoopTask, public LocalProp
   bool slow() const override { return pass_slow; }
   void Failed(raft::ProposalError error) override;
   void ApplyLocal(Applier& applier, ApplyPosition& position) override;
+  // raft::ReadWaiter: the pass goes on.
+  void ReadReady() override;
+  void ReadRefused() override;
 
  private:
   Session* const session_;

@@ -28,6 +28,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
   raft::NodeOptions node = options.node;
   node.core.applied = engine->applied_index_;
   node.clock_ms = engine->clock_ms_;
+  node.membership = engine->membership_;
   node.core.random_seed = EntropySeed();
   raft::LogStorage* const log = engine->log_.get();
   engine->node_ = std::make_unique<raft::Node>(
@@ -90,7 +91,9 @@ Status Engine::Load(const EngineOptions& options) {
   KIWI_ASSIGN_OR_RETURN(
       log_, raft::LogStorage::Open(log_backend_.get(), {.cache_bytes = options.log_cache_bytes}));
   keyspace::KeyspaceOptions keyspace = options.keyspace;
-  keyspace.hash_seed = EntropySeed();  // replaced by the stored one, if there is a checkpoint
+  keyspace.hash_seed = options.bootstrap.hash_seed != 0
+                           ? options.bootstrap.hash_seed
+                           : EntropySeed();  // replaced by the stored one, if there is a checkpoint
   keyspace_ = std::make_unique<keyspace::Keyspace>(keyspace);
   checkpointer_ = std::make_unique<keyspace::Checkpointer>(keyspace_.get(), state_backend_.get());
   KIWI_ASSIGN_OR_RETURN(const keyspace::CheckpointMeta meta,
@@ -104,6 +107,7 @@ Status Engine::Load(const EngineOptions& options) {
     KIWI_ASSIGN_OR_RETURN(host, DecodeCheckpointHost(applied_index_, meta.host));
     clock_ms_ = host.clock_ms;
   }
+  membership_ = host.membership.members.empty() ? options.bootstrap.membership : host.membership;
 
   if (fresh_state) {
     if (!fresh_log && log_->FirstIndex() > 1) {
@@ -114,19 +118,21 @@ Status Engine::Load(const EngineOptions& options) {
     }
     // The seed must be on disk before the first entry: replay depends on it.
     raft::SnapshotMeta begin;
-    begin.conf_state.voters = {options.node.core.id};
+    begin.conf_state.voters = options.bootstrap.voters;
     keyspace::ShardSet all;
     all.AddAll();
     {
       const keyspace::ShardLock lock(*keyspace_, all, keyspace::LockMode::kExclusive);
-      checkpointer_->Begin({.applied_index = 0, .host = EncodeCheckpointHost({.meta = begin})});
+      checkpointer_->Begin(
+          {.applied_index = 0,
+           .host = EncodeCheckpointHost({.meta = begin, .membership = membership_})});
     }
     KIWI_RETURN_IF_ERROR(checkpointer_->Run());
   }
   if (fresh_log && applied_index_ == 0) {
-    raft::ConfState alone;
-    alone.voters = {options.node.core.id};
-    return log_->SetConfState(alone);
+    raft::ConfState begin;
+    begin.voters = options.bootstrap.voters;
+    return log_->SetConfState(begin);
   }
   if (applied_index_ + 1 < log_->FirstIndex()) {
     return {StatusCode::kCorruption, "the log begins at " + std::to_string(log_->FirstIndex()) +

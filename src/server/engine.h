@@ -18,7 +18,16 @@
 
 namespace kiwi::server {
 
+// What a node begins with whose directory is empty.
+struct Bootstrap {
+  // Of the group; empty: it was joined to one, and waits for a snapshot.
+  std::vector<raft::NodeId> voters = {1};
+  raft::Membership membership;
+  uint64_t hash_seed = 0;  // equal on all that begin together; 0: random, for a group of one
+};
+
 struct EngineOptions {
+  Bootstrap bootstrap;
   std::string dir = "data";
   std::string log_dir;  // empty: <dir>/log
   std::string backend = "rocksdb";
@@ -62,6 +71,7 @@ class Engine {
   std::unique_ptr<keyspace::Checkpointer> checkpointer_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<raft::Node> node_;
+  raft::Membership membership_;
   uint64_t applied_index_ = 0;
   int64_t clock_ms_ = 0;  // the replicated clock of the checkpoint
 };

@@ -72,7 +72,9 @@ void Executor::RunPass(Batch& batch) {
   batch.side.clear();
   while (!batch.finished()) {
     Item& item = batch.items[batch.next];
-    if (Execute(batch, item) == Step::kEndPass) break;
+    const Step step = Execute(batch, item);
+    if (step == Step::kAwaitRead) return node_->AwaitRead(&batch);
+    if (step == Step::kEndPass) break;
     ++batch.next;
     if (batch.replies.size() + batch.side.size() > kMaxPassReplyBytes) break;
     if (batch.session().closing()) break;
@@ -172,10 +174,23 @@ std::string Executor::Refusal(Session& session, const Command& command, Args arg
   if (command.Is(commands::kWrite) && node_->storage_failed()) {
     return std::string(kStorageFailedError);
   }
-  if (command.Is(commands::kWrite | commands::kReadOnly) && !node_->ReadAllowed()) {
-    return std::string(kNoLeaderError);
-  }
   return {};
+}
+
+// Whether the command looks at the keyspace here and now.
+bool Executor::ReadsState(const Session& session, const Command& command) const {
+  if (!command.Is(commands::kTransaction)) {
+    return command.Is(commands::kReadOnly) && !session.in_transaction();
+  }
+  return command.full_name == "watch" ||
+         (command.full_name == "exec" && session.in_transaction() && !session.queue().has_write());
+}
+
+// All requests of a batch came before it runs: one moment at which this node's state was new enough
+// serves them all.
+bool Executor::ReadsMayRun(Batch& batch) const {
+  batch.reads_granted = batch.reads_granted || node_->ReadAllowed();
+  return batch.reads_granted;
 }
 
 Executor::Step Executor::Execute(Batch& batch, Item& item) {
@@ -200,6 +215,12 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
     stats_->Local().RecordRejected(command.id);
     stats_->Local().RecordError(refusal);
     Answer(batch, item, [&](ReplyWriter& reply) { reply.Error(refusal); });
+    return Step::kDone;
+  }
+  if (!batch.has_pending_writes() && ReadsState(session, command) && !ReadsMayRun(batch)) {
+    if (!batch.reads_refused) return Step::kAwaitRead;
+    stats_->Local().RecordError(kNoLeaderError);
+    Answer(batch, item, [](ReplyWriter& reply) { reply.Error(kNoLeaderError); });
     return Step::kDone;
   }
   if (command.Is(commands::kTransaction)) return ExecuteTransactionCommand(batch, item);

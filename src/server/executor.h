@@ -97,14 +97,21 @@ class Executor {
   using OnSlow = std::function<void(const commands::Command& command, const Session& session,
                                     commands::Args args, int64_t elapsed_ns)>;
   void SetOnSlow(OnSlow on_slow) { on_slow_ = std::move(on_slow); }
+  // resume(batch): puts a batch that waited for its reads back on the way to RunPass. Before the
+  // first batch.
+  void SetResume(std::function<void(Batch&)> resume) { resume_ = std::move(resume); }
+  void Resume(Batch& batch) { resume_(batch); }
   void SetSlowThreshold(int64_t ns) { slow_ns_.store(ns, std::memory_order_relaxed); }
 
  private:
-  enum class Step : uint8_t { kDone, kEndPass };
+  // kAwaitRead: the pass goes on with this item once its reads are linearizable.
+  enum class Step : uint8_t { kDone, kEndPass, kAwaitRead };
 
   Step Execute(Batch& batch, Item& item);
   // The text of the refusal, or empty.
   std::string Refusal(Session& session, const commands::Command& command, commands::Args args);
+  bool ReadsState(const Session& session, const commands::Command& command) const;
+  bool ReadsMayRun(Batch& batch) const;
   Step ExecuteTransactionCommand(Batch& batch, Item& item);
   Step ExecuteExec(Batch& batch, Item& item);
   Step ExecuteWatch(Batch& batch, Item& item);
@@ -136,6 +143,7 @@ class Executor {
   std::atomic<uint32_t> access_s_{0};
   std::atomic<uint64_t> max_memory_{0};
   std::atomic<int64_t> slow_ns_{std::numeric_limits<int64_t>::max()};
+  std::function<void(Batch&)> resume_;
   OnSlow on_slow_;
 };
 

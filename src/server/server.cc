@@ -61,6 +61,7 @@ Server::~Server() { Stop(); }
 
 void Server::SetView(commands::ServerView* view) {
   executor_ = std::make_unique<Executor>(&engine_->keyspace(), &engine_->node(), view, &stats_);
+  executor_->SetResume([this](Batch& batch) { Resume(batch); });
   executor_->SetOnSlow(
       [this](const commands::Command& command, const Session& session, commands::Args args,
              int64_t elapsed_ns) { OnSlowCall(command, session, args, elapsed_ns); });
@@ -165,12 +166,28 @@ SubmitResult Server::Submit(Batch& batch) {
       (pause_all_.load(std::memory_order_relaxed) || batch.has_write)) {
     return SubmitResult::kPaused;  // the end of the pause submits it again
   }
-  const Affinity affinity = helping_.load(std::memory_order_relaxed) && !batch.has_slow
-                                ? Affinity::kAny
-                                : Affinity::kWorkerOnly;
-  if (!channel_.TryPush(&batch, batch.batch_priority, affinity)) return SubmitResult::kFull;
+  if (!channel_.TryPush(&batch, batch.batch_priority, AffinityOf(batch))) {
+    return SubmitResult::kFull;
+  }
   under_way_.fetch_add(1, std::memory_order_relaxed);
   return SubmitResult::kTaken;
+}
+
+// A batch that has waited for its reads. It was taken once and is not refused now: a level that is
+// full is passed by.
+void Server::Resume(Batch& batch) {
+  const Affinity affinity = AffinityOf(batch);
+  net::Loop& home = batch.session().loop();
+  if (!channel_.TryPush(&batch, batch.batch_priority, affinity)) {
+    KIWI_CHECK(channel_.TryPush(&batch, Priority::kCritical, affinity),
+               "Critical is never refused");
+  }
+  if (affinity == Affinity::kAny) home.Wake();
+}
+
+Affinity Server::AffinityOf(const Batch& batch) const {
+  return helping_.load(std::memory_order_relaxed) && !batch.has_slow ? Affinity::kAny
+                                                                     : Affinity::kWorkerOnly;
 }
 
 void Server::OnSpace() {

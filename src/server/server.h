@@ -158,6 +158,8 @@ class Server {
   void SetUpLoop(net::Loop& loop);
   bool DrainOnLoop(net::Loop& loop);
   void ScheduleApply(bool fast);
+  void Resume(Batch& batch);
+  runtime::Affinity AffinityOf(const Batch& batch) const;
   void Adopt(net::Loop& loop, int fd);
   void KillSession(uint64_t id);
   void OnSpace();

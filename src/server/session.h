@@ -66,6 +66,7 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   // A request was refused: a transaction that is being queued will not be executed.
   void NoteRefused() { transaction_refused_ = transaction_refused_ || in_multi_; }
   QueuedCommands& queue() { return transaction_.queue; }
+  const QueuedCommands& queue() const { return transaction_.queue; }
   bool transaction_refused() const { return transaction_refused_; }
   void BeginTransaction() { in_multi_ = true; }
   void EndTransaction();  // and unwatches

@@ -26,6 +26,7 @@ bool Node::CheckpointDue() {
 
 void Node::MaybeBeginCheckpoint() {
   SnapshotMeta meta;
+  Membership membership;
   {
     MutexLock lock(checkpoint_mu_);
     if (checkpoints_begun_ != checkpoints_done_ || !CheckpointDue()) return;
@@ -37,8 +38,9 @@ void Node::MaybeBeginCheckpoint() {
   {
     MutexLock lock(core_mu_);
     meta.conf_state = conf_state_;
+    membership = membership_;
   }
-  machine_->BeginCheckpoint(meta);
+  machine_->BeginCheckpoint(meta, membership);
   entries_since_checkpoint_ = 0;
   bytes_since_checkpoint_ = 0;
   MutexLock lock(checkpoint_mu_);

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "raft/core/types.h"
+#include "raft/node/members.h"
 #include "raft/node/proposal.h"
 #include "raft/node/snapshot.h"
 
@@ -24,7 +25,7 @@ class StateMachine {
 
   // Freezes the state as of meta.index, between two Apply calls: quick. Then RunCheckpoint, on a
   // thread of its own, makes it durable while Apply goes on.
-  virtual void BeginCheckpoint(const SnapshotMeta& meta) = 0;
+  virtual void BeginCheckpoint(const SnapshotMeta& meta, const Membership& membership) = 0;
   virtual Status RunCheckpoint() = 0;
 
   // --- snapshots; without them (as here) a lagging peer cannot be caught up ---

@@ -130,7 +130,7 @@ class Recorder final : public StateMachine {
     for (Proposal* proposal : local) static_cast<TestProposal*>(proposal)->applied = true;
     return reader.status();
   }
-  void BeginCheckpoint(const SnapshotMeta&) override { ++begun; }
+  void BeginCheckpoint(const SnapshotMeta&, const Membership&) override { ++begun; }
   Status RunCheckpoint() override { return {}; }
 
   std::vector<std::string> names() {
@@ -155,6 +155,7 @@ class NodeTest : public ::testing::TestWithParam<FsyncMode> {
     options.storage_retry_ms = 1;
     options.inline_sync_us = 0;  // proposers never wait for the held disk themselves
     options.tick_ms = 5;
+    options.inline_sync_us = 0;  // a held disk holds up the log thread, not the test
     auto node = std::make_unique<Node>(
         options, &storage_,
         [this] {
