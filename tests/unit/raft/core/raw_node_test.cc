@@ -66,7 +66,7 @@ TEST(RawNodeTest, AGroupOfOneLeadsOnlyAfterItsVoteIsDurable) {
   EXPECT_EQ(node->role(), Role::kCandidate);
   Persist(node.get(), &log, vote);
   EXPECT_EQ(node->role(), Role::kLeader);
-  EXPECT_EQ(node->leader(), 1u);
+  EXPECT_EQ(node->leader(), node->id());
 }
 
 TEST(RawNodeTest, AGroupOfOneCommitsOnlyWhatIsDurable) {
