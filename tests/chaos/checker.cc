@@ -31,6 +31,7 @@ class Register {
       const bool bounded = op.gone_latest > 0 && op.outcome == Outcome::kAnswered;
       Add(op, /*expiry=*/true, op.start + op.gone_after,
           bounded ? op.end + op.gone_latest : Span::kNever);
+      spans_.back().after = spans_.size() - 2;
     }
     FindTwins();
   }
@@ -46,8 +47,10 @@ class Register {
     return op.outcome == Outcome::kUnknown ? ApplyUnknown(op, state) : ApplyAnswered(op, state);
   }
 
-  bool IsRead(size_t step) const {
+  bool IsRead(size_t step, const State& state) const {
     const Op& op = *steps_[step].op;
+    // A value that was overwritten does not come back: nobody writes it twice.
+    if (steps_[step].expiry) return state != op.argument;
     if (op.outcome == Outcome::kUnknown) return false;
     if (op.kind == OpKind::kDel || op.kind == OpKind::kSetNx) return op.number == 0;
     return op.kind == OpKind::kGet;
@@ -67,16 +70,15 @@ class Register {
   void FindTwins() {
     std::vector<size_t> open;
     for (size_t i = 0; i < spans_.size(); ++i) {
-      if (spans_[i].end == Span::kNever) open.push_back(i);
+      if (spans_[i].end == Span::kNever && !steps_[i].expiry) open.push_back(i);
     }
     std::stable_sort(open.begin(), open.end(),
                      [this](size_t a, size_t b) { return spans_[a].start < spans_[b].start; });
-    std::map<std::tuple<bool, OpKind, Value, std::string>, size_t> latest;
+    std::map<std::tuple<OpKind, Value, std::string>, size_t> latest;
     for (size_t i : open) {
       const Op& op = *steps_[i].op;
-      const auto [found, fresh] =
-          latest.try_emplace({steps_[i].expiry, op.kind, op.expected, op.argument}, i);
-      if (!fresh) spans_[i].twin = std::exchange(found->second, i);
+      const auto [found, fresh] = latest.try_emplace({op.kind, op.expected, op.argument}, i);
+      if (!fresh) spans_[i].after = std::exchange(found->second, i);
     }
   }
 
@@ -198,7 +200,9 @@ CheckReport Check(const std::vector<Op>& ops, const CheckOptions& options) {
       case Verdict::kExplained:
         break;
       case Verdict::kNoOrder:
-        report.violations.push_back({key, Story(history, options.max_states)});
+        report.violations.push_back({key, {}});
+        if (report.violations.size() > options.max_stories) break;
+        report.violations.back().story = Story(history, options.max_states);
         break;
       case Verdict::kGaveUp:
         report.undecided.push_back(key);

@@ -1,6 +1,8 @@
 // Judges a history: is each key's part linearizable? (Linearizability is local: a history is
 // linearizable if and only if that of each object is. A bank is one object, a transfer one operation.)
 //
+// A value with an expiry may be written only once.
+//
 // A key with an expiry is a register that something sets to absent, once, between the bounds that the
 // history gives: so it goes not early, not late, and does not come back.
 #pragma once
@@ -27,7 +29,8 @@ struct CheckReport {
 };
 
 struct CheckOptions {
-  size_t max_states = 5'000'000;  // remembered a key
+  size_t max_states = 2'000'000;  // remembered a key
+  size_t max_stories = 5;         // told of the first violations; each takes some searches more
 };
 
 CheckReport Check(const std::vector<Op>& ops, const CheckOptions& options = {});

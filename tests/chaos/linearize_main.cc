@@ -9,13 +9,11 @@
 
 namespace {
 
-constexpr size_t kShownViolations = 5;
-
 int Print(const kiwi::chaos::CheckReport& report) {
   std::printf("linearize: %zu operations on %zu keys, %zu of unknown outcome: %zu violations\n",
               report.operations, report.keys, report.unknown, report.violations.size());
-  for (size_t i = 0; i < report.violations.size() && i < kShownViolations; ++i) {
-    const kiwi::chaos::Violation& violation = report.violations[i];
+  for (const kiwi::chaos::Violation& violation : report.violations) {
+    if (violation.story.empty()) continue;
     std::printf("no order explains key %s, from the line marked with ! on:\n%s",
                 violation.key.c_str(), violation.story.c_str());
   }

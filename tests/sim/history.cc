@@ -18,7 +18,7 @@ class Register {
 
   State Initial() const { return 0; }
   uint64_t Hash(State state) const { return state; }
-  bool IsRead(size_t i) const { return !ops_[i].write; }
+  bool IsRead(size_t i, State /*state*/) const { return !ops_[i].write; }
   std::optional<State> Apply(size_t i, State state) const {
     if (!ops_[i].write && ops_[i].value != state) return std::nullopt;
     return ops_[i].value;

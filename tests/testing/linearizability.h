@@ -8,8 +8,9 @@
 //   uint64_t Hash(const State&) const
 //   std::optional<State> Apply(size_t op, const State&) const
 //                        the state after it; nothing if its result does not fit this state
-//   bool IsRead(size_t op) const
-//                        with this result it changes no state at all
+//   bool IsRead(size_t op, const State&) const
+//                        from this state on it will never change any state: if it fits, it may as
+//                        well come now
 #pragma once
 
 #include <algorithm>
@@ -32,9 +33,9 @@ struct Span {
   uint64_t start = 0;
   uint64_t end =
       kNever;  // kNever: of unknown outcome; it may take effect at any later time, or never
-  // Of unknown outcome: the same as this operation, which began before; only one order of such twins
-  // is tried.
-  size_t twin = kNone;
+  // Comes only after this operation, if at all: an expiry after its write; and of operations of
+  // unknown outcome that are the same, one after the other, so that only one order is tried.
+  size_t after = kNone;
 };
 
 enum class Verdict : uint8_t { kExplained, kNoOrder, kGaveUp };
@@ -123,7 +124,9 @@ class LinearizabilitySearch {
       ForWindow(*first, &horizon, [&](size_t op) { horizon = std::min(horizon, spans_[op].end); });
       const size_t before = left_;
       ForWindow(*first, &horizon, [&](size_t op) {
-        if (model_.IsRead(op) && model_.Apply(op, frame->state)) Order(op, frame);
+        if (Ready(op) && model_.IsRead(op, frame->state) && model_.Apply(op, frame->state)) {
+          Order(op, frame);
+        }
       });
       if (left_ == before) return horizon;
     }
@@ -132,15 +135,19 @@ class LinearizabilitySearch {
   // What must end soon is likely to come soon; what has an unknown outcome is the last to try.
   void FindCandidates(uint64_t horizon, Frame* frame) {
     ForWindow(frame->first, &horizon, [&](size_t op) {
-      if (!model_.IsRead(op)) frame->candidates.push_back(op);
+      if (Ready(op) && !model_.IsRead(op, frame->state)) frame->candidates.push_back(op);
     });
     std::sort(frame->candidates.begin(), frame->candidates.end(),
               [this](size_t a, size_t b) { return spans_[a].end < spans_[b].end; });
     for (size_t op : open_) {
       if (spans_[op].start > horizon) break;
-      const size_t twin = spans_[op].twin;
-      if (!done_[op] && (twin == Span::kNone || done_[twin])) frame->candidates.push_back(op);
+      if (!done_[op] && Ready(op)) frame->candidates.push_back(op);
     }
+  }
+
+  bool Ready(size_t op) const {
+    const size_t after = spans_[op].after;
+    return after == Span::kNone || done_[after];
   }
 
   template <typename F>
