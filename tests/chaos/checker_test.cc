@@ -241,8 +241,9 @@ TEST(CheckerTest, AKeyWithAnExpiryGoesOnce) {
 TEST(CheckerTest, ManyExpiriesOfOverwrittenValuesAreJudgedQuickly) {
   std::string text;
   for (int i = 0; i < 60; ++i) {
-    const std::string at = std::to_string(100 * i + 100);
-    text += "1 " + at + " " + at + "9 t SETPX =v" + std::to_string(i) + " 100 900000 -> OK\n";
+    const int at = 100 * i;
+    text += "1 " + std::to_string(at) + " " + std::to_string(at + 9) + " t SETPX =v" +
+            std::to_string(i) + " 100 900000 -> OK\n";
   }
   ExpectGood(text + "2 60000 60010 t GET -> =v59\n");
   ExpectBad(text + "2 60000 60010 t GET -> =v7\n");
