@@ -136,7 +136,7 @@ bool SnapshotMover::TakeEvent(Event* event) {
   return true;
 }
 
-void SnapshotMover::Handle(Event event) {
+void SnapshotMover::Handle(const Event& event) {
   switch (event.type) {
     case EventType::kService:
       if (event.kind == kSnapshotReplyKind) {
@@ -199,7 +199,7 @@ void SnapshotMover::Run() {
     Event event;
     int events = 0;
     while (events < kEventsPerRound && !stopping_.load() && TakeEvent(&event)) {
-      Handle(std::move(event));
+      Handle(event);
       ++events;
     }
     if (stopping_.load()) return;

@@ -96,7 +96,7 @@ class SnapshotMover {
   void Queue(Event event) KIWI_REQUIRES(mu_);
   void Wake() KIWI_REQUIRES(mu_);
   bool TakeEvent(Event* event) KIWI_EXCLUDES(mu_);
-  void Handle(Event event);
+  void Handle(const Event& event);
   void TakeOrders() KIWI_EXCLUDES(mu_);
   void Publish() KIWI_EXCLUDES(mu_);
   void WaitForWork(int64_t wait_ms) KIWI_EXCLUDES(mu_);
