@@ -62,8 +62,6 @@ std::optional<Conflict> FindConflict(std::span<const Value> values) {
   if (values[kFileLayer].number != 0 && values[IndexOf("fault.enabled")].number == 0) {
     return Conflict{kFileLayer, "needs fault.enabled yes"};
   }
-  constexpr size_t kCluster = IndexOf("cluster-enabled");
-  if (values[kCluster].number != 0) return Conflict{kCluster, "only no is served by this version"};
   constexpr size_t kReplicaOf = IndexOf("replicaof");
   if (!values[kReplicaOf].words.empty()) {
     return Conflict{kReplicaOf, "Kiwi replicates by Raft, never as the replica of a Redis server"};

@@ -34,8 +34,32 @@ inline constexpr OptionRow kRaftOptions[] = {
           "Memory of the log's backend for writes not yet in a table."),
     Int("storage-retry-ms", "200", 10, 60000, kOwn,
         "How often a log whose disk failed or was full is tried anew."),
-    Bool("cluster-enabled", "no", 0,
-         "Redis Cluster's protocol for clients. This version serves a single node: no."),
+    Text("bind", "127.0.0.1", kOwn, "Address that the other nodes of the group connect to."),
+    Int("port", "0", 0, 65535, kOwn,
+        "TCP port for the other nodes of the group; 0: this node is a group of its own for good."),
+    Text("initial-members", "", kOwn,
+         "Who begins the group, this node among them: 1@host:port,2@host:port,… with each one's "
+         "raft.port, the same nodes in every member's file. A file may name addresses under which "
+         "this node reaches the others. Empty: this node begins alone, and may join a group."),
+    Text("cluster-name", "kiwi", kOwn,
+         "Nodes of initial-members find each other only under the same name. Keep it to yourself: "
+         "the order of keys in memory is drawn from it, too."),
+    Text("announce-host", "", kOwn,
+         "Host that clients and joining nodes are told for this node; empty: raft.bind."),
+    Int("announce-port", "0", 0, 65535, kOwn, "Port that clients are told for this node; 0: port."),
+    Enum("read-mode", "lease", "lease|readindex", kOwn | kMutable,
+         "How a leader knows that nobody else leads. lease: by its clock, which may drift by "
+         "clock-drift-percent; readindex: by asking a majority for each batch of reads."),
+    Int("clock-drift-percent", "10", 0, 50, kOwn,
+        "How much faster or slower than the others' this node's clock may run."),
+    Int("leader-wait-ms", "1500", 0, 600000, kOwn,
+        "Requests wait so long for a leader before they are answered -CLUSTERDOWN."),
+    Bytes("snapshot-bytes-per-second", "64mb", 0, kNoLimit, kOwn | kMutable,
+          "How fast snapshots are sent to other nodes; 0: as fast as the network."),
+    Bool(
+        "cluster-enabled", "no", 0,
+        "yes: clients are sent to the leader (-MOVED), as Redis Cluster does. no: every node takes "
+        "every command, and there are 16 databases."),
 };
 
 inline constexpr OptionRow kStorageOptions[] = {

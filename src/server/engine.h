@@ -54,6 +54,7 @@ class Engine {
   keyspace::Checkpointer& checkpointer() { return *checkpointer_; }
   raft::Node& node() { return *node_; }
   Applier& applier() { return *applier_; }
+  raft::LogStorage& log() { return *log_; }
   const storage::Backend& log_backend() const { return *log_backend_; }
   const storage::Backend& state_backend() const { return *state_backend_; }
 

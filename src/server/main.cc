@@ -13,6 +13,7 @@
 #include "server/server.h"
 #include "server/server_commands.h"
 #include "server/settings.h"
+#include "server/settings_cluster.h"
 #include "storage/file_layer.h"
 
 // Read by jemalloc at start: free pages go back to the system after a second, by a thread of its
@@ -66,6 +67,7 @@ int Run(const config::CommandLine& line) {
   RaiseDescriptorLimit(config.Get<"maxclients">());
 
   ServerOptions options = MakeServerOptions(config);
+  if (const Status s = SetUpCluster(config, &options); !s.ok()) return Fail(s);
   std::unique_ptr<storage::FileLayer> file_layer;
   if (config.Get<"fault.enabled">() && config.Get<"fault.file-layer">()) {
     file_layer = std::make_unique<storage::FileLayer>();

@@ -80,7 +80,12 @@ Status Server::Start() {
   KIWI_RETURN_IF_ERROR(listener_->Start());
   const runtime::ScalerOptions pools = elastic_.options().scaler;
   workers_.Resize(pools.storage.min);
+  if (options_.cluster) {
+    cluster_ = std::make_unique<Cluster>(*options_.cluster, &engine_->node(), &engine_->log(),
+                                         &engine_->applier(), clock_);
+  }
   KIWI_RETURN_IF_ERROR(engine_->node().Start());
+  if (cluster_) KIWI_RETURN_IF_ERROR(cluster_->Start());
   KIWI_RETURN_IF_ERROR(loops_.Start(pools.network.min));
   elastic_.Start({.loops = &loops_,
                   .workers = &workers_,
@@ -95,6 +100,7 @@ Status Server::Start() {
 
 void Server::Stop() {
   if (std::exchange(stopped_, true)) return;
+  engine_->node().StepDown(options_.step_down_timeout_ms);
   draining_ = true;
   elastic_.Stop();
   if (listener_) listener_->Close();
@@ -102,6 +108,7 @@ void Server::Stop() {
   while (under_way_.load() > 0 && clock_->MonotonicNs() < deadline_ns) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  if (cluster_) cluster_->Stop();
   // What is still under way is told so: nothing else would answer it any more.
   engine_->node().Stop();
   workers_.Stop();
@@ -254,6 +261,7 @@ void Server::Cron() {
     memory_noted_ms_ = now_ms;
     NoteMemory(ReadAllocator().allocated);
   }
+  if (cluster_) cluster_->Maintain();
   if (active_expire_ && !draining_) ExpireCycle();
 }
 

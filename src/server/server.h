@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "runtime/priority_channel.h"
 #include "runtime/worker_pool.h"
 #include "server/client_registry.h"
+#include "server/cluster.h"
 #include "server/elastic.h"
 #include "server/engine.h"
 #include "server/executor.h"
@@ -49,12 +51,14 @@ enum class SubmitResult : uint8_t {
 
 struct ServerOptions {
   EngineOptions engine;
+  std::optional<ClusterOptions> cluster;  // none: a group of its own for good
   net::ListenerOptions listener;
   net::LoopOptions loop;
   runtime::ChannelOptions channel;
   ElasticOptions elastic;
   DebugAccess debug_access = DebugAccess::kNo;
   int64_t shutdown_timeout_ms = 10'000;
+  int64_t step_down_timeout_ms = 2'000;  // for another node to take over the leadership
 };
 
 class Server {
@@ -125,6 +129,7 @@ class Server {
 
   // --- for the view ---
   Engine& engine() { return *engine_; }
+  Cluster* cluster() { return cluster_.get(); }  // null: there is no raft.port
   Stats& stats() { return stats_; }
   Slowlog& slowlog() { return slowlog_; }
   LatencyMonitor& latency() { return latency_; }
@@ -171,6 +176,7 @@ class Server {
   const ServerOptions options_;
   Clock* const clock_;
   const std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Cluster> cluster_;
   int64_t started_ms_ = 0;
 
   Stats stats_;

@@ -4,6 +4,7 @@
 
 #include "base/numbers.h"
 #include "server/internal_write.h"
+#include "server/settings_cluster.h"
 #include "server/settings_scaling.h"
 
 namespace kiwi::server {
@@ -42,9 +43,15 @@ raft::NodeOptions MakeNodeOptions(const Config& config) {
   raft::NodeOptions node;
   const int64_t heartbeat_ms = config.Get<"raft.heartbeat-ms">();
   node.core.id = static_cast<raft::NodeId>(config.Get<"raft.node-id">());
-  node.core.heartbeat_ticks = 1;
-  node.core.election_ticks = static_cast<int>(
-      std::max<int64_t>(2, config.Get<"raft.election-timeout-min-ms">() / heartbeat_ms));
+  // Fine enough that two nodes rarely draw the same election timeout.
+  node.tick_ms = std::max<int64_t>(5, heartbeat_ms / 5);
+  const int64_t election_ms = config.Get<"raft.election-timeout-min-ms">();
+  node.core.heartbeat_ticks = static_cast<int>(heartbeat_ms / node.tick_ms);
+  node.core.election_ticks = static_cast<int>(election_ms / node.tick_ms);
+  // Two clocks that drift apart count differently by twice that; and a tick is cut off at each end.
+  node.core.lease_margin_ticks =
+      1 + static_cast<int>(node.core.election_ticks * 2 * config.Get<"raft.clock-drift-percent">() /
+                           100);
   node.core.max_uncommitted_bytes =
       static_cast<uint64_t>(config.Get<"raft.max-uncommitted-bytes">());
   node.fsync = FsyncOf(config.Get<"raft.fsync">());
@@ -53,7 +60,7 @@ raft::NodeOptions MakeNodeOptions(const Config& config) {
   node.snapshot_bytes = static_cast<uint64_t>(config.Get<"raft.snapshot-bytes">());
   node.log_max_bytes = static_cast<uint64_t>(config.Get<"raft.log-max-bytes">());
   node.storage_retry_ms = config.Get<"raft.storage-retry-ms">();
-  node.tick_ms = heartbeat_ms;
+  node.leader_wait_ms = config.Get<"raft.leader-wait-ms">();
   return node;
 }
 
@@ -187,6 +194,7 @@ void BindSettings(Config* config, Server* server) {
     server->stats().SetLatencyPercentiles(std::move(percents));
   });
   BindScaling(config, server);
+  BindCluster(config, server);
   config->OnChange({"hash-max-listpack-entries", "hash-max-listpack-value"},
                    [server](const Config& c) { return SetHashLimits(c, server); });
 }

@@ -141,6 +141,8 @@ class Node {
   // waits until one that was begun after the call is durable, or failed.
   void RequestCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
   Status WaitCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
+  // Until the log begins behind index 1: a node that joins now gets a snapshot.
+  Status CheckpointAndCompact(int64_t timeout_ms) KIWI_EXCLUDES(core_mu_, checkpoint_mu_);
 
   // --- the group; any thread ---
   NodeId id() const { return options_.core.id; }

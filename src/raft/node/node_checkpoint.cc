@@ -79,6 +79,19 @@ Status Node::WaitCheckpoint() {
   }
 }
 
+Status Node::CheckpointAndCompact(int64_t timeout_ms) {
+  const int64_t deadline_ns = clock_->MonotonicNs() + timeout_ms * 1'000'000;
+  KIWI_RETURN_IF_ERROR(WaitCheckpoint());
+  while (log_->FirstIndex() <= 1) {
+    if (clock_->MonotonicNs() > deadline_ns) {
+      return {StatusCode::kUnavailable, "the log was not compacted in time"};
+    }
+    WakeLogThread();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return {};
+}
+
 void Node::CheckpointThread() {
   pthread_setname_np(pthread_self(), "kiwi-checkpoint");
   for (;;) {

@@ -57,6 +57,7 @@ void Node::OnSoftState(const SoftState& state) {
   }
   std::vector<Proposal*> forwarded = forwarded_.TakeAll();
   FailAll(&forwarded, ProposalError::kUnknown);
+  if (peers_ != nullptr) peers_->LeaderChanged(state.leader == options_.core.id);
   if (state.leader != kNoNode) {
     compose_blocked_ = false;
     blocked_since_ns_ = 0;

@@ -24,6 +24,7 @@ class Peers {
   virtual void AnswerForward(NodeId origin, std::string answer) = 0;
   // After a change was applied, and once at the start.
   virtual void MembersChanged(const Membership& membership) = 0;
+  virtual void LeaderChanged(bool /*leading*/) {}
 };
 
 }  // namespace kiwi::raft

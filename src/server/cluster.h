@@ -1,0 +1,105 @@
+// A node's side of its group: the transport and the snapshot mover behind the Raft node, and the
+// changes of membership that operators ask for. Only there when raft.port is set; without it the node
+// is a group of its own for good.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "fault/link_faults.h"
+#include "raft/node/node.h"
+#include "raft/node/peers.h"
+#include "raft/node/snapshot_mover.h"
+#include "raft/transport/transport.h"
+
+namespace kiwi::server {
+
+struct ClusterOptions {
+  raft::TransportOptions transport;
+  raft::SnapshotMoverOptions mover;
+  // Where this node reaches members by other addresses than they are known by (raft.initial-members
+  // of its own file).
+  std::vector<raft::PeerAddress> addresses;
+};
+
+// The requests on the service streams, beside the mover's.
+inline constexpr raft::ServiceKind kForwardKind = 2;
+inline constexpr raft::ServiceKind kForwardAnswerKind = kForwardKind | raft::kServiceReply;
+
+class Cluster final : public raft::Peers,
+                      public raft::TransportHandler,
+                      public raft::SnapshotHost,
+                      public raft::SnapshotWire {
+ public:
+  // All outlive it. Gives itself to the node (Node::SetPeers).
+  Cluster(const ClusterOptions& options, raft::Node* node, raft::Storage* log,
+          raft::StateMachine* machine, Clock* clock);
+  ~Cluster() override;  // Stop()
+
+  // After the node's: what peers send is stepped from here on.
+  Status Start();
+  // Before the node's.
+  void Stop();
+  // A few times a second, on any thread: promotes learners that have caught up.
+  void Maintain();
+
+  // --- changes of membership; on the leader, any thread that may wait ---
+  // Returns once the change is applied here. kNotLeader; kBusy: another change is under way, try
+  // again; kAborted: it is not known whether it took effect.
+  Status AddNode(const raft::Member& member, int64_t timeout_ms);  // a learner, promoted later
+  Status PromoteNode(raft::NodeId id, int64_t timeout_ms);
+  Status RemoveNode(raft::NodeId id, int64_t timeout_ms);
+
+  raft::Transport& transport() { return transport_; }
+  fault::LinkFaults& faults() { return faults_; }
+  raft::SnapshotMover& mover() { return mover_; }
+
+  // --- raft::Peers ---
+  void Send(raft::Message message) override { transport_.Send(std::move(message)); }
+  void SendSnapshot(raft::Message message) override { mover_.Send(std::move(message)); }
+  Status Forward(raft::NodeId leader, std::string proposals) override;
+  void AnswerForward(raft::NodeId origin, std::string answer) override;
+  void MembersChanged(const raft::Membership& membership) override;
+  void LeaderChanged(bool leading) override;
+
+  // --- raft::TransportHandler ---
+  void OnMessage(raft::Message&& message) override { node_->Step(std::move(message)); }
+  void OnUnreachable(raft::NodeId peer) override { node_->OnUnreachable(peer); }
+  void OnService(raft::NodeId from, raft::ServiceKind kind, std::string&& payload) override;
+  void OnServiceDown(raft::NodeId peer, raft::ServiceEnd end) override;
+  void OnServiceUp(raft::NodeId) override { node_->OnForwardUp(); }
+
+  // --- raft::SnapshotHost and raft::SnapshotWire ---
+  void ReportSnapshot(raft::NodeId peer, bool success) override {
+    node_->ReportSnapshot(peer, success);
+  }
+  raft::LogIndex FirstIndex() override { return log_->FirstIndex(); }
+  Status SnapshotStaged(raft::Message message,
+                        std::unique_ptr<raft::SnapshotStage> stage) override {
+    return node_->SnapshotStaged(std::move(message), std::move(stage));
+  }
+  Status Send(raft::NodeId to, raft::ServiceKind kind, std::string payload) override {
+    return transport_.SendService(to, kind, std::move(payload));
+  }
+  size_t Unsent(raft::NodeId to, raft::ServiceKind kind) override {
+    return transport_.service_unsent(to, kind);
+  }
+
+ private:
+  Status Change(const raft::ConfChange& change, int64_t timeout_ms);
+
+  const ClusterOptions options_;
+  raft::Node* const node_;
+  raft::Storage* const log_;
+  Clock* const clock_;
+  fault::LinkFaults faults_;
+  raft::Transport transport_;
+  raft::SnapshotMover mover_;
+};
+
+}  // namespace kiwi::server
