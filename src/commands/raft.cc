@@ -1,4 +1,4 @@
-// RAFT.STATUS: the state of the replicated log, as this node sees it.
+// RAFT.*: the state of the replicated log, as this node sees it, and its backup.
 #include <variant>
 
 #include "commands/command.h"
@@ -24,7 +24,33 @@ void Status(Context& ctx) {
   }
 }
 
+void Backup(Context& ctx) {
+  const Result<BackupReport> report = ctx.server->Backup(ctx.args[1]);
+  if (!report.ok()) {
+    return ctx.reply.Error("ERR backup failed: " + std::string(report.status().message()));
+  }
+  ctx.reply.Map(4);
+  ctx.reply.Bulk("path");
+  ctx.reply.Bulk(report->path);
+  const auto figure = [&](std::string_view name, uint64_t value) {
+    ctx.reply.Bulk(name);
+    ctx.reply.Integer(static_cast<int64_t>(value));
+  };
+  figure("index", report->index);
+  figure("term", report->term);
+  figure("bytes", report->bytes);
+}
+
 constexpr CommandRow kRows[] = {
+    {.name = "raft.backup",
+     .handler = Backup,
+     .arity = 2,
+     .flags = kAdmin | kNoScript | kNoAsyncLoading | kNoMulti,
+     .group = Group::kRaft,
+     .categories = kCatAdmin | kCatDangerous,
+     .since = "7.0.0",
+     .complexity = "O(N) where N is the number of keys",
+     .summary = "Writes a backup of this node's state into a new file, while writes go on."},
     {.name = "raft.status",
      .handler = Status,
      .arity = 1,

@@ -68,6 +68,14 @@ struct ShutdownRequest {
   bool force = false;  // go on when a last checkpoint fails
 };
 
+// What was backed up, and where to.
+struct BackupReport {
+  std::string path;
+  uint64_t index = 0;  // the last log entry that it covers
+  uint64_t term = 0;
+  uint64_t bytes = 0;
+};
+
 enum class PauseMode : uint8_t { kWrites, kAll };
 
 class ServerView {
@@ -119,6 +127,9 @@ class ServerView {
   // --- durability and life cycle ---
   // Starts a checkpoint of the keyspace; with `wait` returns when it is durable. kBusy: one runs.
   virtual Status Checkpoint(bool wait) = 0;
+  // Writes a backup that holds at least what was acknowledged before the call, and returns when it
+  // is durable. kInvalidArgument: the path, or what is there already.
+  virtual Result<BackupReport> Backup(std::string_view path) = 0;
   // Ok: the server is on its way down and gives no reply to the caller.
   virtual Status RequestShutdown(const ShutdownRequest& request) = 0;
   virtual bool AbortShutdown() = 0;  // false: none was under way

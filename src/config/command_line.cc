@@ -2,11 +2,28 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "config/option_table.h"
 
 namespace kiwi::config {
+namespace {
+
+// It is an act, not an option: it must not outlive the one start that it is meant for.
+Status TakeRestore(CommandLine* line) {
+  const auto restore = std::find_if(line->overrides.begin(), line->overrides.end(),
+                                    [](const Override& o) { return o.name == "restore-from"; });
+  if (restore == line->overrides.end()) return {};
+  if (restore->words.size() != 1 || restore->words[0].empty()) {
+    return {StatusCode::kConfig, "command line: --restore-from wants the path of one backup"};
+  }
+  line->restore_from = restore->words[0];
+  line->overrides.erase(restore);
+  return {};
+}
+
+}  // namespace
 
 Result<CommandLine> ParseCommandLine(std::span<const std::string> args) {
   CommandLine line;
@@ -35,6 +52,7 @@ Result<CommandLine> ParseCommandLine(std::span<const std::string> args) {
       line.overrides.back().words.emplace_back(arg);
     }
   }
+  KIWI_RETURN_IF_ERROR(TakeRestore(&line));
   return line;
 }
 
@@ -42,6 +60,9 @@ std::string UsageText() {
   std::string text =
       "usage: kiwi-server [configuration file] [--name value ...] ...\n"
       "       kiwi-server --help | --version\n\n"
+      "  --restore-from <file>\n"
+      "      Makes the empty data directory of a backup (RAFT.BACKUP) first, as a group of one "
+      "node.\n\n"
       "Every option can stand in the file, in its [section], or here, where it wins. Options:\n";
   std::string_view section;
   for (const OptionRow& row : kOptions) {

@@ -19,7 +19,8 @@ struct Override {
 struct CommandLine {
   bool help = false;
   bool version = false;
-  std::string file;  // empty: none
+  std::string file;          // empty: none
+  std::string restore_from;  // --restore-from FILE: a backup to begin with; empty: none
   std::vector<Override> overrides;
 };
 

@@ -29,7 +29,7 @@ struct CheckpointOptions {
 
 class Checkpointer {
  public:
-  // Both outlive it.
+  // Both outlive it; the backend, until another takes its place.
   Checkpointer(Keyspace* keyspace, storage::Backend* backend,
                const CheckpointOptions& options = {});
   ~Checkpointer();
@@ -47,6 +47,13 @@ class Checkpointer {
   // On an error (disk full) the previous checkpoint stays valid, and what was frozen counts as
   // changed again, so that the next checkpoint writes it.
   Status Run();
+
+  // Puts what `loaded` has loaded, from another backend into another keyspace, in the place of what
+  // is here, and goes on writing to that backend. A checkpoint that is begun is given up: its Run
+  // returns kAborted. Readers go on until all shards are taken, for some hundred microseconds; no
+  // mutation and no Begin runs meanwhile. At return nothing uses the old backend any more. `loaded`
+  // and its keyspace are spent.
+  void TakeOver(Checkpointer& loaded);
 
   struct Progress {
     bool running = false;

@@ -51,7 +51,15 @@ CheckpointWriter::CheckpointWriter(Keyspace* keyspace, storage::Backend* backend
                                    const CheckpointOptions& options)
     : keyspace_(*keyspace), impl_(keyspace->impl()), backend_(*backend), options_(options) {}
 
-CheckpointWriter::~CheckpointWriter() { impl_.tracker.set_sink(nullptr); }
+CheckpointWriter::~CheckpointWriter() {
+  if (!detached_) impl_.tracker.set_sink(nullptr);
+}
+
+void CheckpointWriter::Detach() {
+  active_.store(false, std::memory_order_release);
+  impl_.tracker.set_sink(nullptr);
+  detached_ = true;
+}
 
 bool CheckpointWriter::NeedsWrite(const Mark& mark) const {
   if (mark.changed == 0 || mark.changed > generation_) return false;
@@ -211,6 +219,9 @@ void CheckpointWriter::DrainIfLong() {
 }
 
 Status CheckpointWriter::DrainQueue() {
+  if (cancelled_.load(std::memory_order_relaxed)) {
+    return {StatusCode::kAborted, "another state takes the place of this one"};
+  }
   MutexLock write_lock(write_mu_);
   std::deque<Kept> queue;
   {

@@ -34,6 +34,11 @@ class CheckpointWriter final : public CheckpointSink {
   // All shards held exclusively.
   void Begin(uint64_t applied_index, std::string host);
   Status Run();
+  // Any thread: a Run that is going on ends soon, with kAborted, as if it had failed.
+  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  // The keyspace belongs to another writer from now on. All shards held exclusively, no Run going
+  // on; what Begin froze is never written.
+  void Detach();
 
   bool running() const { return active_.load(std::memory_order_acquire); }
   uint32_t generation() const { return generation_; }  // of the last Begin
@@ -81,6 +86,8 @@ class CheckpointWriter final : public CheckpointSink {
   const CheckpointOptions options_;
 
   std::atomic<bool> active_{false};
+  std::atomic<bool> cancelled_{false};
+  bool detached_ = false;
   std::atomic<uint64_t> rows_written_{0};
   std::atomic<uint64_t> bytes_written_{0};
 

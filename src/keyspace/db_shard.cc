@@ -22,14 +22,14 @@ DbShard::DbShard(const Shared& shared, uint32_t db) : shared_(shared), db_(db) {
 void DbShard::AddBytes(int64_t delta) {
   bytes_ += delta;
   // One writer at a time, by the shard's lock; read by anyone.
-  shared_.bytes.store(shared_.bytes.load(std::memory_order_relaxed) + delta,
-                      std::memory_order_relaxed);
+  shared_.bytes->store(shared_.bytes->load(std::memory_order_relaxed) + delta,
+                       std::memory_order_relaxed);
 }
 
 void DbShard::LeafChanging(uint16_t slot, uint64_t hash, Leaf& leaf) {
-  if (leaf.mark().changed == shared_.tracker.generation()) return;
+  if (leaf.mark().changed == shared_.tracker->generation()) return;
   const uint32_t prefix = Prefix(hash, leaf.depth());
-  if (shared_.tracker.LeafChanging({.db = db_, .slot = slot, .prefix = prefix}, leaf)) {
+  if (shared_.tracker->LeafChanging({.db = db_, .slot = slot, .prefix = prefix}, leaf)) {
     dirty_.push_back({.prefix = prefix, .slot_in_shard = slot % uint32_t{kSlotsPerShard}});
   }
 }
@@ -112,6 +112,11 @@ bool DbShard::Install(uint16_t slot, uint64_t first_hash, Leaf* leaf) {
   count_ += leaf->count();
   AddBytes(bytes);
   return true;
+}
+
+void DbShard::MoveTo(const Shared& shared) {
+  KIWI_CHECK(shared.hash_seed == shared_.hash_seed, "its order depends on the seed");
+  shared_ = shared;
 }
 
 bool DbShard::VisitInOrder(const Leaf& leaf, uint64_t from,

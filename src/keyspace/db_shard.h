@@ -28,9 +28,9 @@ class DbShard {
  public:
   // What it shares with the other databases; outlives it.
   struct Shared {
-    ChangeTracker& tracker;
+    ChangeTracker* tracker;
     uint64_t hash_seed;
-    std::atomic<int64_t>& bytes;  // of the shard over all databases
+    std::atomic<int64_t>* bytes;  // of the shard over all databases
   };
 
   DbShard(const Shared& shared, uint32_t db);
@@ -54,6 +54,9 @@ class DbShard {
   void AddBytes(int64_t delta);
   // Loading: a leaf as it was stored. False: it overlaps another.
   bool Install(uint16_t slot, uint64_t first_hash, Leaf* leaf);
+
+  // It belongs to another keyspace from now on, which accounts its bytes. Equal seeds.
+  void MoveTo(const Shared& shared);
 
   // --- reads ---
   uint64_t count() const { return count_; }
@@ -80,7 +83,7 @@ class DbShard {
  private:
   void LowerSlotDue(uint16_t slot, uint32_t due);
 
-  const Shared shared_;
+  Shared shared_;
   const uint32_t db_;
   uint64_t count_ = 0;
   uint64_t expiring_ = 0;

@@ -42,6 +42,8 @@ struct Keyspace::Impl {
   }
   // For writing: made when missing. The shard is held exclusively.
   DbShard& MakeShard(Database& database, int shard_index);
+  // What a shard of each database shares with the others.
+  DbShard::Shared SharedWith(int shard_index);
   // Frees an object that left the keyspace, with its body.
   void FreeObject(Object* object);
   void FreeBody(Body* body);

@@ -42,13 +42,14 @@ Keyspace::Impl::Impl(const KeyspaceOptions& keyspace_options) : options(keyspace
 
 Keyspace::Impl::~Impl() = default;
 
+DbShard::Shared Keyspace::Impl::SharedWith(int shard_index) {
+  return {.tracker = &tracker, .hash_seed = options.hash_seed, .bytes = &shard(shard_index).bytes};
+}
+
 DbShard& Keyspace::Impl::MakeShard(Database& database, int shard_index) {
   auto& place = database.shards[static_cast<size_t>(shard_index)];
   if (place == nullptr) {
-    place = std::make_unique<DbShard>(
-        DbShard::Shared{
-            .tracker = tracker, .hash_seed = options.hash_seed, .bytes = shard(shard_index).bytes},
-        database.id);
+    place = std::make_unique<DbShard>(SharedWith(shard_index), database.id);
   }
   return *place;
 }
@@ -77,6 +78,30 @@ SharedMutex& Keyspace::shard_mutex(int shard) { return impl_->shard(shard).mu; }
 void Keyspace::SetHashLimits(uint32_t max_listpack_entries, uint32_t max_listpack_value) {
   impl_->options.hash_max_listpack_entries = max_listpack_entries;
   impl_->options.hash_max_listpack_value = max_listpack_value;
+}
+
+void Keyspace::TakeContents(Keyspace& loaded) {
+  Impl& from = loaded.impl();
+  KIWI_CHECK(from.databases.size() == impl_->databases.size(), "as many databases in both");
+  impl_->options.hash_seed = from.options.hash_seed;
+  impl_->options.hash_max_listpack_entries = from.options.hash_max_listpack_entries;
+  impl_->options.hash_max_listpack_value = from.options.hash_max_listpack_value;
+  impl_->next_database_id = from.next_database_id;
+  impl_->dropped_databases = std::move(from.dropped_databases);
+  impl_->tracker.TakeOver(from.tracker);
+  for (size_t i = 0; i < from.databases.size(); ++i) {
+    for (int shard = 0; shard < kShardCount; ++shard) {
+      if (const auto& moved = from.databases[i]->shards[static_cast<size_t>(shard)]; moved) {
+        moved->MoveTo(impl_->SharedWith(shard));
+      }
+    }
+    impl_->reaper.Discard(std::exchange(impl_->databases[i], std::move(from.databases[i])));
+    impl_->floors[i] = from.floors[i];
+  }
+  for (size_t shard = 0; shard < impl_->shards.size(); ++shard) {
+    impl_->shards[shard].bytes.store(from.shards[shard].bytes.load());
+    impl_->shards[shard].cells = std::move(from.shards[shard].cells);
+  }
 }
 
 void Keyspace::CollectExpired(int shard, int64_t now_ms, size_t limit,

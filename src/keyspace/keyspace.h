@@ -104,6 +104,12 @@ class Keyspace {
   // Exchanges two databases (SWAPDB). All shards held exclusively.
   void SwapDatabases(int a, int b, const Moment& moment);
 
+  // Puts all that another keyspace holds in the place of what this one holds: data, seed, limits,
+  // modification cells. Watches stay exact, since the cells are part of the state. `loaded`, which
+  // nobody else uses and no checkpoint runs on, is spent: it may only be destroyed. All shards of
+  // this one held exclusively, no checkpoint running; what was here is freed in the background.
+  void TakeContents(Keyspace& loaded);
+
   // Keys whose time has come, for the leader's active expiry: up to `limit` of (db, key), those
   // collected ordered by their time. Costs nothing to speak of while none is due. Takes no lock
   // itself: the caller holds the shard (shared is enough).

@@ -42,4 +42,12 @@ std::vector<VoidRows> ChangeTracker::TakeVoidRows() {
   return std::exchange(void_rows_, {});
 }
 
+void ChangeTracker::TakeOver(ChangeTracker& other) {
+  generation_ = other.generation_;
+  set_next_body_id(other.next_body_id());
+  std::vector<VoidRows> void_rows = other.TakeVoidRows();
+  MutexLock lock(mu_);
+  void_rows_ = std::move(void_rows);
+}
+
 }  // namespace kiwi::keyspace

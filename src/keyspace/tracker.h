@@ -69,6 +69,8 @@ class ChangeTracker final : public PieceObserver {
   void set_sink(CheckpointSink* sink) { sink_ = sink; }
   void set_generation(uint32_t generation) { generation_ = generation; }
   std::vector<VoidRows> TakeVoidRows();
+  // Goes on as another one, whose keyspace's contents take the place of what this one tracked.
+  void TakeOver(ChangeTracker& other);
 
  private:
   uint32_t generation_ = 1;

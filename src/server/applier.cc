@@ -7,6 +7,7 @@
 #include "server/batch.h"
 #include "server/executor.h"
 #include "server/session.h"
+#include "server/snapshot_keeper.h"
 
 namespace kiwi::server {
 
@@ -25,8 +26,11 @@ constexpr uint64_t kHostFormatWithClock = 2;  // from here on
 }  // namespace
 
 Applier::Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer,
-                 int64_t clock_ms)
-    : keyspace_(keyspace), checkpointer_(checkpointer), clock_ms_(clock_ms) {}
+                 SnapshotKeeper* snapshots, int64_t clock_ms)
+    : keyspace_(keyspace),
+      checkpointer_(checkpointer),
+      snapshots_(snapshots),
+      clock_ms_(clock_ms) {}
 
 Status Applier::Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) {
   std::string_view records = entry.bytes();
@@ -195,6 +199,20 @@ void Applier::BeginCheckpoint(const raft::SnapshotMeta& meta, const raft::Member
 }
 
 Status Applier::RunCheckpoint() { return checkpointer_->Run(); }
+
+Result<std::unique_ptr<raft::SnapshotReader>> Applier::OpenSnapshot(size_t chunk_bytes) {
+  return snapshots_->OpenSnapshot(chunk_bytes);
+}
+
+Result<std::unique_ptr<raft::SnapshotStage>> Applier::StageSnapshot() {
+  return snapshots_->StageSnapshot();
+}
+
+Status Applier::InstallSnapshot(raft::SnapshotStage& stage) {
+  KIWI_RETURN_IF_ERROR(snapshots_->InstallSnapshot(stage));
+  clock_ms_ = std::max(clock_ms_, stage.clock_ms());
+  return {};
+}
 
 std::string EncodeCheckpointHost(const CheckpointHost& host) {
   std::string out;

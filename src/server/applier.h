@@ -18,6 +18,7 @@
 namespace kiwi::server {
 
 class Executor;
+class SnapshotKeeper;
 struct Item;
 class Applier;
 class Batch;
@@ -38,8 +39,9 @@ class LocalProposal : public raft::Proposal {
 
 class Applier final : public raft::StateMachine {
  public:
-  // Both outlive it. clock_ms: the replicated clock of what the keyspace holds.
-  Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer, int64_t clock_ms);
+  // All outlive it. clock_ms: the replicated clock of what the keyspace holds.
+  Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpointer,
+          SnapshotKeeper* snapshots, int64_t clock_ms);
   // Before the node starts.
   void SetExecutor(Executor* executor) { executor_ = executor; }
   // Likewise: what this node's clients wait for in other nodes' entries.
@@ -51,6 +53,9 @@ class Applier final : public raft::StateMachine {
   Status Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) override;
   void BeginCheckpoint(const raft::SnapshotMeta& meta, const raft::Membership& membership) override;
   Status RunCheckpoint() override;
+  Result<std::unique_ptr<raft::SnapshotReader>> OpenSnapshot(size_t chunk_bytes) override;
+  Result<std::unique_ptr<raft::SnapshotStage>> StageSnapshot() override;
+  Status InstallSnapshot(raft::SnapshotStage& stage) override;
 
   // For proposals: one write under the exclusive locks of its keys.
   void RunWrite(ApplyPosition& position, const commands::Command& command, commands::Args args,
@@ -66,6 +71,7 @@ class Applier final : public raft::StateMachine {
 
   keyspace::Keyspace* const keyspace_;
   keyspace::Checkpointer* const checkpointer_;
+  SnapshotKeeper* const snapshots_;
   Executor* executor_ = nullptr;
   raft::NodeId node_id_ = raft::kNoNode;
   raft::ForwardedProposals* forwarded_ = nullptr;

@@ -1,30 +1,79 @@
 #include "server/engine.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
+#include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "keyspace/snapshot_source.h"
 #include "storage/factory.h"
 
 namespace kiwi::server {
+namespace {
+
+storage::BackendOptions CommonBackendOptions(const EngineOptions& options) {
+  storage::BackendOptions backend;
+  backend.name = options.backend;
+  backend.file_layer = options.file_layer;
+  backend.max_open_files = options.max_open_files;
+  backend.background_threads = options.background_threads;
+  return backend;
+}
+
+// Of the checkpoint there; nothing: there is none.
+std::optional<uint64_t> CheckpointIndex(const EngineOptions& options, const std::string& name) {
+  const auto store = StateStore::Open(StateBackendOptions(options), options.dir, name);
+  if (!store.ok()) return std::nullopt;
+  const auto source = keyspace::SnapshotSource::Open((*store)->backend(), 0, 0);
+  return source.ok() ? std::optional((*source)->meta().applied_index) : std::nullopt;
+}
+
+}  // namespace
+
+storage::BackendOptions LogBackendOptions(const EngineOptions& options) {
+  storage::BackendOptions backend = CommonBackendOptions(options);
+  backend.profile = storage::Profile::kLog;
+  backend.path = options.log_dir.empty() ? options.dir + "/log" : options.log_dir;
+  backend.write_buffer_bytes = options.log_buffer_bytes;
+  backend.block_cache_bytes = 1 << 20;  // entries are read once, at start
+  return backend;
+}
+
+storage::BackendOptions StateBackendOptions(const EngineOptions& options) {
+  storage::BackendOptions backend = CommonBackendOptions(options);
+  backend.profile = storage::Profile::kState;
+  backend.write_buffer_bytes = options.state_buffer_bytes;
+  backend.block_cache_bytes = options.block_cache_bytes;
+  return backend;
+}
 
 Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock* clock) {
   std::unique_ptr<Engine> engine(new Engine);
-  KIWI_RETURN_IF_ERROR(engine->LockDirectory(options.dir));
-  KIWI_RETURN_IF_ERROR(engine->OpenBackends(options));
+  engine->dir_ = options.dir;
+  KIWI_ASSIGN_OR_RETURN(engine->lock_, DataLock::Take(options.dir));
+  KIWI_RETURN_IF_ERROR(engine->OpenLog(options));
+  KIWI_RETURN_IF_ERROR(engine->OpenState(options));
   const int64_t start_ns = clock->MonotonicNs();
   KIWI_RETURN_IF_ERROR(engine->Load(options));
   KIWI_LOG(kInfo, "state loaded applied={} ms={}", engine->applied_index_,
            (clock->MonotonicNs() - start_ns) / 1'000'000);
+  if (options.backend != "memory") {
+    for (const std::string& name : ListStateDirs(options.dir)) {
+      if (name == engine->store_->name()) continue;
+      KIWI_LOG(kInfo, "removing a state that does not count name={}", name);
+      KIWI_RETURN_IF_ERROR(RemoveStateDir(options.dir, name));
+    }
+  }
 
+  engine->snapshots_ = std::make_unique<SnapshotKeeper>(
+      SnapshotKeeperOptions{.data_dir = options.dir,
+                            .backend = StateBackendOptions(options),
+                            .keyspace = options.keyspace,
+                            .load_threads = options.load_threads},
+      std::move(engine->store_), engine->checkpointer_.get());
   engine->applier_ = std::make_unique<Applier>(engine->keyspace_.get(), engine->checkpointer_.get(),
-                                               engine->clock_ms_);
+                                               engine->snapshots_.get(), engine->clock_ms_);
   raft::NodeOptions node = options.node;
   node.core.applied = engine->applied_index_;
   node.clock_ms = engine->clock_ms_;
@@ -41,80 +90,78 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
 Engine::~Engine() {
   if (node_) node_->Stop();
   node_.reset();
+  applier_.reset();
   checkpointer_.reset();
-  log_.reset();
-  log_backend_.reset();
-  state_backend_.reset();
-  if (lock_fd_ >= 0) close(lock_fd_);  // and with it the lock
+  snapshots_.reset();  // and with it the state's backend
 }
 
-Status Engine::LockDirectory(const std::string& dir) {
-  std::error_code error;
-  std::filesystem::create_directories(dir, error);
-  if (error) {
-    return {StatusCode::kIo, "cannot make the data directory " + dir + ": " + error.message()};
-  }
-  const std::string path = dir + "/LOCK";
-  lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_fd_ < 0) {
-    return {StatusCode::kIo,
-            "cannot write to the data directory: " + path + ": " + std::strerror(errno)};
-  }
-  if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
-    return {StatusCode::kBusy, "the data directory " + dir + " is in use by another server"};
-  }
+Status Engine::OpenLog(const EngineOptions& options) {
+  KIWI_ASSIGN_OR_RETURN(log_backend_, storage::OpenBackend(LogBackendOptions(options)));
+  KIWI_ASSIGN_OR_RETURN(
+      log_, raft::LogStorage::Open(log_backend_.get(), {.cache_bytes = options.log_cache_bytes}));
+  KIWI_ASSIGN_OR_RETURN(initial_, log_->GetInitialState());
   return {};
 }
 
-Status Engine::OpenBackends(const EngineOptions& options) {
-  storage::BackendOptions backend;
-  backend.name = options.backend;
-  backend.file_layer = options.file_layer;
-  backend.max_open_files = options.max_open_files;
-  backend.background_threads = options.background_threads;
-
-  backend.profile = storage::Profile::kLog;
-  backend.path = options.log_dir.empty() ? options.dir + "/log" : options.log_dir;
-  backend.write_buffer_bytes = options.log_buffer_bytes;
-  backend.block_cache_bytes = 1 << 20;  // entries are read once, at start
-  KIWI_ASSIGN_OR_RETURN(log_backend_, storage::OpenBackend(backend));
-
-  backend.profile = storage::Profile::kState;
-  backend.path = options.dir + "/state";
-  backend.write_buffer_bytes = options.state_buffer_bytes;
-  backend.block_cache_bytes = options.block_cache_bytes;
-  KIWI_ASSIGN_OR_RETURN(state_backend_, storage::OpenBackend(backend));
+Status Engine::OpenState(const EngineOptions& options) {
+  KIWI_ASSIGN_OR_RETURN(const std::string name, ChooseState(options));
+  KIWI_ASSIGN_OR_RETURN(store_, StateStore::Open(StateBackendOptions(options), options.dir, name));
   return {};
+}
+
+Result<std::string> Engine::ChooseState(const EngineOptions& options) const {
+  const std::string first = kFirstStateDir;
+  if (options.backend == "memory") return first;
+  const std::vector<std::string> found = ListStateDirs(options.dir);
+  if (const std::string& named = initial_.state_dir; !named.empty()) {
+    if (std::find(found.begin(), found.end(), named) != found.end()) return named;
+    return Status(StatusCode::kCorruption, "the log in " + LogBackendOptions(options).path +
+                                               " names " + options.dir + "/" + named +
+                                               " as the state, and it is not there");
+  }
+  const bool empty_log = initial_.conf_state.voters.empty() && log_->LastIndex() == 0;
+  if (!empty_log || found.empty() || found.back() == first) return first;
+  // The log was lost, or the first snapshot of a node that joins was staged and not installed.
+  std::vector<std::string> complete;
+  for (const std::string& name : found) {
+    const std::optional<uint64_t> index = CheckpointIndex(options, name);
+    if (index == 0 && name == first) return first;
+    if (index) complete.push_back(name);
+  }
+  if (complete.empty()) return first;
+  if (complete.size() == 1) return complete.front();
+  return Status(StatusCode::kCorruption,
+                "there is no log in " + LogBackendOptions(options).path + " to say which of " +
+                    options.dir + "/" + complete.front() + " and " + options.dir + "/" +
+                    complete.back() + " is the state: move away the one that is not");
 }
 
 Status Engine::Load(const EngineOptions& options) {
-  KIWI_ASSIGN_OR_RETURN(
-      log_, raft::LogStorage::Open(log_backend_.get(), {.cache_bytes = options.log_cache_bytes}));
   keyspace::KeyspaceOptions keyspace = options.keyspace;
   keyspace.hash_seed = options.bootstrap.hash_seed != 0
                            ? options.bootstrap.hash_seed
                            : EntropySeed();  // replaced by the stored one, if there is a checkpoint
   keyspace_ = std::make_unique<keyspace::Keyspace>(keyspace);
-  checkpointer_ = std::make_unique<keyspace::Checkpointer>(keyspace_.get(), state_backend_.get());
+  checkpointer_ = std::make_unique<keyspace::Checkpointer>(keyspace_.get(), &store_->backend());
   KIWI_ASSIGN_OR_RETURN(const keyspace::CheckpointMeta meta,
                         checkpointer_->Load(options.load_threads));
   applied_index_ = meta.applied_index;
-  KIWI_ASSIGN_OR_RETURN(const raft::InitialState initial, log_->GetInitialState());
-  const bool fresh_log = initial.conf_state.voters.empty();
-  const bool fresh_state = meta.host.empty();
+  const bool fresh_log = initial_.conf_state.voters.empty();
+  const std::string* const state_dir =
+      initial_.state_dir.empty() && store_->name() != kFirstStateDir ? &store_->name() : nullptr;
   CheckpointHost host;
-  if (!fresh_state) {
+  if (!meta.host.empty()) {
     KIWI_ASSIGN_OR_RETURN(host, DecodeCheckpointHost(applied_index_, meta.host));
     clock_ms_ = host.clock_ms;
   }
   membership_ = host.membership.members.empty() ? options.bootstrap.membership : host.membership;
 
-  if (fresh_state) {
+  if (meta.host.empty()) {
     if (!fresh_log && log_->FirstIndex() > 1) {
       return {StatusCode::kCorruption,
               "the log begins at " + std::to_string(log_->FirstIndex()) +
-                  ", but there is no checkpoint of what came before; restore " + options.dir +
-                  "/state from a backup"};
+                  ", but there is no checkpoint of what came before; restore " + options.dir + "/" +
+                  store_->name() + " from a backup"};
     }
     // The seed must be on disk before the first entry: replay depends on it.
     raft::SnapshotMeta begin;
@@ -129,24 +176,45 @@ Status Engine::Load(const EngineOptions& options) {
     }
     KIWI_RETURN_IF_ERROR(checkpointer_->Run());
   }
-  if (fresh_log && applied_index_ == 0) {
-    raft::ConfState begin;
-    begin.voters = options.bootstrap.voters;
-    return log_->SetConfState(begin);
-  }
+  if (fresh_log && applied_index_ == 0) return BeginLog(options, state_dir);
   if (applied_index_ + 1 < log_->FirstIndex()) {
     return {StatusCode::kCorruption, "the log begins at " + std::to_string(log_->FirstIndex()) +
                                          ", but the checkpoint ends at " +
                                          std::to_string(applied_index_)};
   }
+  // The log was lost behind a checkpoint (an unsynced log after a crash of the machine, or a
+  // deleted log directory): the checkpoint is the newest state that there is.
   if (log_->LastIndex() < applied_index_) {
-    // The log was lost behind a checkpoint (an unsynced log after a crash of the machine, or a
-    // deleted log directory): the checkpoint is the newest state that there is.
-    KIWI_LOG(kWarn, "log ends at {} before the checkpoint at {}: going on from the checkpoint",
-             log_->LastIndex(), applied_index_);
-    return log_->ApplySnapshot(host.meta);
+    return BeginLogBehind(host.meta, options.node.core.id, state_dir);
   }
   return {};
+}
+
+Status Engine::BeginLog(const EngineOptions& options, const std::string* state_dir) {
+  raft::ConfState begin;
+  begin.voters = options.bootstrap.voters;
+  raft::LogBatch batch;
+  batch.conf_state = &begin;
+  batch.state_dir = state_dir;
+  return log_->Write(batch);
+}
+
+Status Engine::BeginLogBehind(const raft::SnapshotMeta& snapshot, raft::NodeId node_id,
+                              const std::string* state_dir) {
+  KIWI_LOG(kWarn, "log ends at {} before the checkpoint at {}: going on from the checkpoint",
+           log_->LastIndex(), applied_index_);
+  raft::HardState hard_state = initial_.hard_state;
+  if (hard_state.term < snapshot.term) {
+    // Alone, it voted for itself; among others, it does not know for whom.
+    const bool alone = snapshot.conf_state.voters == std::vector<raft::NodeId>{node_id};
+    hard_state = {.term = snapshot.term, .vote = alone ? node_id : raft::kNoNode};
+  }
+  hard_state.commit = snapshot.index;
+  raft::LogBatch batch;
+  batch.hard_state = &hard_state;
+  batch.snapshot = &snapshot;
+  batch.state_dir = state_dir;
+  return log_->Write(batch);
 }
 
 }  // namespace kiwi::server

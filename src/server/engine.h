@@ -13,6 +13,9 @@
 #include "raft/node/node.h"
 #include "raft/storage/log_storage.h"
 #include "server/applier.h"
+#include "server/data_lock.h"
+#include "server/snapshot_keeper.h"
+#include "server/state_store.h"
 #include "storage/backend.h"
 #include "storage/backend_options.h"
 
@@ -43,10 +46,15 @@ struct EngineOptions {
   raft::NodeOptions node;
 };
 
+// How the backends of such an engine are opened; the state's without its path.
+storage::BackendOptions LogBackendOptions(const EngineOptions& options);
+storage::BackendOptions StateBackendOptions(const EngineOptions& options);
+
 class Engine {
  public:
-  // Locks the directory (kBusy: another server has it), opens log and state, loads the last
-  // checkpoint. The node is made and not yet started. Errors name what is wrong and where.
+  // Locks the directory (kBusy: another server has it), opens the log and the state that it names,
+  // loads the last checkpoint, removes what a crash has left of other states. The node is made and
+  // not yet started. Errors name what is wrong and where.
   static Result<std::unique_ptr<Engine>> Open(const EngineOptions& options, Clock* clock);
   ~Engine();  // stops the node
 
@@ -56,20 +64,28 @@ class Engine {
   Applier& applier() { return *applier_; }
   raft::LogStorage& log() { return *log_; }
   const storage::Backend& log_backend() const { return *log_backend_; }
-  const storage::Backend& state_backend() const { return *state_backend_; }
+  SnapshotKeeper& snapshots() { return *snapshots_; }
+  const std::string& dir() const { return dir_; }
 
  private:
   Engine() = default;
-  Status LockDirectory(const std::string& dir);
-  Status OpenBackends(const EngineOptions& options);
+  Status OpenLog(const EngineOptions& options);
+  Status OpenState(const EngineOptions& options);
+  Result<std::string> ChooseState(const EngineOptions& options) const;
   Status Load(const EngineOptions& options);
+  Status BeginLog(const EngineOptions& options, const std::string* state_dir);
+  Status BeginLogBehind(const raft::SnapshotMeta& snapshot, raft::NodeId node_id,
+                        const std::string* state_dir);
 
-  int lock_fd_ = -1;
+  std::string dir_;
+  std::unique_ptr<DataLock> lock_;
   std::unique_ptr<storage::Backend> log_backend_;
-  std::unique_ptr<storage::Backend> state_backend_;
   std::unique_ptr<raft::LogStorage> log_;
+  raft::InitialState initial_;         // of the log as it was opened
+  std::shared_ptr<StateStore> store_;  // as it was opened; later the keeper knows
   std::unique_ptr<keyspace::Keyspace> keyspace_;
   std::unique_ptr<keyspace::Checkpointer> checkpointer_;
+  std::unique_ptr<SnapshotKeeper> snapshots_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<raft::Node> node_;
   raft::Membership membership_;

@@ -173,7 +173,7 @@ void ServerCommands::CollectMemory(commands::MemoryFigures* memory) {
   memory->peak = server_->memory_peak();
   memory->at_startup = memory_at_start_.load();
   memory->backends =
-      engine.log_backend().GetStats().memory_bytes + engine.state_backend().GetStats().memory_bytes;
+      engine.log_backend().GetStats().memory_bytes + engine.snapshots().StateStats().memory_bytes;
   memory->resident = ResidentBytes();
   struct sysinfo system {};
   sysinfo(&system);

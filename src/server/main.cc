@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "config/command_line.h"
 #include "config/config.h"
+#include "server/backup.h"
 #include "server/server.h"
 #include "server/server_commands.h"
 #include "server/settings.h"
@@ -72,6 +73,9 @@ int Run(const config::CommandLine& line) {
   if (config.Get<"fault.enabled">() && config.Get<"fault.file-layer">()) {
     file_layer = std::make_unique<storage::FileLayer>();
     options.engine.file_layer = file_layer.get();
+  }
+  if (!line.restore_from.empty()) {
+    if (const Status s = RestoreBackup(options.engine, line.restore_from); !s.ok()) return Fail(s);
   }
   Clock& clock = SystemClock();
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options.engine, &clock);

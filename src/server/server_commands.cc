@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "server/allocator.h"
+#include "server/backup.h"
 #include "server/internal_write.h"
 #include "storage/file_layer.h"
 
@@ -90,6 +91,15 @@ Status ServerCommands::Checkpoint(bool wait) {
   }
   node.RequestCheckpoint();
   return {};
+}
+
+Result<commands::BackupReport> ServerCommands::Backup(std::string_view path) {
+  Engine& engine = server_->engine();
+  KIWI_ASSIGN_OR_RETURN(const std::string target, BackupPath(engine.dir(), std::string(path)));
+  KIWI_RETURN_IF_ERROR(engine.node().WaitCheckpoint());
+  KIWI_ASSIGN_OR_RETURN(const BackupInfo info, WriteBackup(engine.snapshots(), target));
+  return commands::BackupReport{
+      .path = info.path, .index = info.index, .term = info.term, .bytes = info.bytes};
 }
 
 Status ServerCommands::RequestShutdown(const commands::ShutdownRequest& request) {

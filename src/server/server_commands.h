@@ -43,6 +43,7 @@ class ServerCommands final : public commands::ServerView {
   size_t LatencyReset(std::span<const std::string_view> events) override;
   std::vector<commands::CommandHistogram> LatencyHistograms() const override;
   Status Checkpoint(bool wait) override;
+  Result<commands::BackupReport> Backup(std::string_view path) override;
   Status RequestShutdown(const commands::ShutdownRequest& request) override;
   bool AbortShutdown() override { return false; }  // a shutdown is not held up, so none waits
   void ReadKeyspace(int db, keyspace::ShardSet shards,

@@ -78,6 +78,10 @@ Status Node::Start() {
 
 void Node::Stop() {
   if (stopping_.exchange(true)) return;
+  {
+    MutexLock lock(core_mu_);
+    if (core_ == nullptr) return;  // it was never started
+  }
   std::vector<Proposal*> waiting;
   queue_.TakeAll(&waiting);
   FailAll(&waiting, ProposalError::kShutdown);

@@ -325,6 +325,7 @@ void Node::TakeSnapshot(Ready* ready) {
 
 void Node::InstallSnapshot(Committed& committed) {
   const SnapshotMeta& meta = committed.snapshot;
+  entry_clock_.Observe(committed.stage->clock_ms());
   const Status status = machine_->InstallSnapshot(*committed.stage);
   if (!status.ok()) {
     KIWI_LOG(kError, "snapshot does not install index={} error=\"{}\"", meta.index,
@@ -338,6 +339,7 @@ void Node::InstallSnapshot(Committed& committed) {
   KIWI_LOG(kInfo, "snapshot installed index={} term={}", meta.index, meta.term);
   MutexLock lock(core_mu_);
   conf_state_ = meta.conf_state;
+  if (const Membership* members = committed.stage->membership()) membership_ = *members;
   if (peers_ != nullptr) peers_->MembersChanged(membership_);
 }
 

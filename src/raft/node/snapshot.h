@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "raft/core/types.h"
+#include "raft/node/members.h"
 
 namespace kiwi::raft {
 
@@ -49,6 +50,10 @@ class SnapshotStage {
   virtual uint64_t id() const = 0;
   // Valid behind the first chunk.
   virtual const SnapshotMeta& meta() const = 0;
+  // The replicated clock at meta().index; behind the first chunk. 0: the machine keeps none.
+  virtual int64_t clock_ms() const { return 0; }
+  // The members at meta().index, likewise. Null: the machine keeps none.
+  virtual const Membership* membership() const { return nullptr; }
   // The last chunk is written: only Finish is left to do.
   virtual bool complete() const = 0;
   // Checks the whole, makes it durable and loads it beside the present state, which goes on being

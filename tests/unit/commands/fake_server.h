@@ -95,6 +95,10 @@ class FakeServer final : public ServerView {
   size_t LatencyReset(std::span<const std::string_view>) override { return events.size(); }
   std::vector<CommandHistogram> LatencyHistograms() const override { return histograms; }
   Status Checkpoint(bool) override { return checkpoint_status; }
+  Result<BackupReport> Backup(std::string_view path) override {
+    if (!checkpoint_status.ok()) return checkpoint_status;
+    return BackupReport{.path = std::string(path), .index = 7, .term = 2, .bytes = 1234};
+  }
   Status RequestShutdown(const ShutdownRequest& request) override {
     shutdown = request;
     return {};
