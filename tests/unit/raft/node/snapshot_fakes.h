@@ -82,7 +82,7 @@ class FakeMachine final : public StateMachine {
   std::atomic<bool> finish_fails{false};
 
   Status Apply(const Entry&, std::span<Proposal* const>) override { return {}; }
-  void BeginCheckpoint(const SnapshotMeta&) override {}
+  void BeginCheckpoint(const SnapshotMeta&, const Membership&) override {}
   Status RunCheckpoint() override { return {}; }
   Result<std::unique_ptr<SnapshotReader>> OpenSnapshot(size_t) override {
     static std::atomic<uint64_t> ids{1000};
