@@ -18,7 +18,7 @@ EPOCH_SECONDS = 5
 ACCOUNTS = 4
 TOTAL = 400
 BUCKETS_A_SECOND = 10
-TIMEOUT_SECONDS = 4.0
+TIMEOUT_SECONDS = 1.5
 
 # family: (share of the operations, keys an epoch, {operation: share})
 FAMILIES = {
@@ -69,9 +69,7 @@ class Recorder:
             self.answered[bucket] = self.answered.get(bucket, 0) + 1
 
     def error(self, text):
-        word = text.split(" ", 1)[0]
-        if word == "ERR":
-            word = text[:60]
+        word = text[:60] if text.startswith(("ERR", "no connection", "READONLY:")) else text.split(" ", 1)[0]
         self.errors[word] = self.errors.get(word, 0) + 1
 
     def close(self):
@@ -99,7 +97,9 @@ class ChaosClient:
         self.connection = Client(self.chance.choice(self.ports()), timeout=TIMEOUT_SECONDS)
         self.uses_left = self.chance.randint(20, 300)
         if self.chance.random() < self.settings["follower_reads"]:
-            self.connection.command("READONLY")  # reads where it is connected to, by ReadIndex
+            reply = self.connection.command("READONLY")  # reads where it is connected to, by ReadIndex
+            if isinstance(reply, RespError):
+                self.recorder.error(f"READONLY: {reply.split(' ', 1)[0]}")
 
     def disconnect(self):
         if self.connection:
