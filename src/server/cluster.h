@@ -65,6 +65,7 @@ class Cluster final : public raft::Peers,
   Status Forward(raft::NodeId leader, std::string proposals) override;
   void AnswerForward(raft::NodeId origin, std::string answer) override;
   void MembersChanged(const raft::Membership& membership) override;
+  raft::LogIndex WantedLogEnd() const override { return mover_.LowestServedIndex(); }
   void LeaderChanged(bool leading) override;
 
   // --- raft::TransportHandler ---

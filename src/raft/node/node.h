@@ -222,6 +222,7 @@ class Node {
   void ComposeEntry() KIWI_REQUIRES(core_mu_);
   void ForwardToLeader(NodeId leader) KIWI_REQUIRES(core_mu_);
   void BlockComposing() KIWI_REQUIRES(core_mu_);
+  void RefuseRemote() KIWI_REQUIRES(core_mu_);
   NodeId FurthestPeer() const KIWI_REQUIRES(core_mu_);
   void TakeReadys() KIWI_REQUIRES(core_mu_);
   void TakeReady() KIWI_REQUIRES(core_mu_);
@@ -246,6 +247,7 @@ class Node {
   void StorageFailed(const Status& status) KIWI_EXCLUDES(core_mu_);
   void RecoverStorage() KIWI_EXCLUDES(core_mu_);
   void CompactLog() KIWI_EXCLUDES(core_mu_);
+  LogIndex WantedByPeers() KIWI_EXCLUDES(core_mu_);
   bool LogWanted() KIWI_EXCLUDES(core_mu_);
   void ReleaseLog() KIWI_EXCLUDES(core_mu_);
   void SyncEverysec() KIWI_EXCLUDES(core_mu_);

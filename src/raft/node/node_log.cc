@@ -2,6 +2,7 @@
 // refuses.
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <utility>
@@ -109,11 +110,25 @@ void Node::Compose() {
   const NodeId leader = core_->leader();
   if (core_->role() == Role::kLeader) {
     ComposeEntry();
-  } else if (leader != kNoNode && peers_ != nullptr) {
+    return;
+  }
+  RefuseRemote();
+  if (leader != kNoNode && peers_ != nullptr) {
     ForwardToLeader(leader);
   } else {
     BlockComposing();
   }
+}
+
+// The nodes that forwarded them find the leader themselves.
+void Node::RefuseRemote() {
+  std::vector<Proposal*> remote;
+  queue_.TakeRemote(&remote);
+  std::erase_if(composing_, [&remote](Proposal* proposal) {
+    if (proposal->remote()) remote.push_back(proposal);
+    return proposal->remote();
+  });
+  FailAll(&remote, ProposalError::kNotLeader);
 }
 
 // Until the tick thread looks again, or a leader is known.
@@ -356,6 +371,18 @@ void Node::RecoverStorage() {
   }
 }
 
+// What a peer that is heard of has not got yet stays in the log, as far as the log may grow: entries
+// catch it up at less cost than a snapshot.
+LogIndex Node::WantedByPeers() {
+  if (peers_ == nullptr || log_->SizeBytes() > options_.log_max_bytes / 2) return kNoLimit;
+  LogIndex wanted = peers_->WantedLogEnd();
+  MutexLock lock(core_mu_);
+  for (const RawNode::PeerProgress& peer : core_->Progress()) {
+    if (peer.recently_active && peer.match > 0) wanted = std::min(wanted, peer.match);
+  }
+  return wanted;
+}
+
 void Node::CompactLog() {
   SnapshotMeta meta;
   {
@@ -365,7 +392,8 @@ void Node::CompactLog() {
   if (meta.index == 0) return;
   Status status = log_->CreateSnapshot(meta);
   if (status.code() == StatusCode::kSnapshotOutOfDate) return;  // nothing came since the last one
-  if (status.ok() && meta.index >= log_->FirstIndex()) status = log_->Compact(meta.index);
+  const LogIndex to = std::min(meta.index, WantedByPeers());
+  if (status.ok() && to >= log_->FirstIndex()) status = log_->Compact(to);
   if (!status.ok()) {
     KIWI_LOG(kWarn, "log compaction failed index={} error=\"{}\"", meta.index, status.ToString());
   }

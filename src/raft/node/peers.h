@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "raft/core/message.h"
+#include "raft/core/storage.h"
 #include "raft/node/members.h"
 
 namespace kiwi::raft {
@@ -24,6 +25,8 @@ class Peers {
   virtual void AnswerForward(NodeId origin, std::string answer) = 0;
   // After a change was applied, and once at the start.
   virtual void MembersChanged(const Membership& membership) = 0;
+  // Entries above it are wanted behind a snapshot that is on its way; the largest value: none are.
+  virtual LogIndex WantedLogEnd() const { return kNoLimit; }
   virtual void LeaderChanged(bool /*leading*/) {}
 };
 

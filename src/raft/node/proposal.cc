@@ -1,17 +1,21 @@
 #include "raft/node/proposal.h"
 
+#include <utility>
+
 namespace kiwi::raft {
 
 void ProposalQueue::Push(Proposal* proposal) {
   MutexLock lock(mu_);
   levels_[static_cast<size_t>(proposal->priority())].push_back(proposal);
   ++size_;
+  remote_ += proposal->remote();
 }
 
 void ProposalQueue::PutBack(std::vector<Proposal*>* proposals) {
   MutexLock lock(mu_);
   for (auto it = proposals->rbegin(); it != proposals->rend(); ++it) {
     levels_[static_cast<size_t>((*it)->priority())].push_front(*it);
+    remote_ += (*it)->remote();
   }
   size_ += proposals->size();
   proposals->clear();
@@ -26,10 +30,23 @@ void ProposalQueue::Take(size_t max_bytes, std::vector<Proposal*>* out) {
       if (bytes > 0 && bytes + next > max_bytes) return;
       bytes += next;
       out->push_back(level.front());
+      remote_ -= level.front()->remote();
       level.pop_front();
       --size_;
     }
   }
+}
+
+void ProposalQueue::TakeRemote(std::vector<Proposal*>* out) {
+  MutexLock lock(mu_);
+  if (remote_ == 0) return;
+  for (auto& level : levels_) {
+    std::erase_if(level, [out](Proposal* proposal) {
+      if (proposal->remote()) out->push_back(proposal);
+      return proposal->remote();
+    });
+  }
+  size_ -= std::exchange(remote_, 0);
 }
 
 void ProposalQueue::TakeAll(std::vector<Proposal*>* out) { Take(SIZE_MAX, out); }

@@ -49,6 +49,8 @@ class ProposalQueue {
   // Takes proposals until their records reach max_bytes; at least one if there is any.
   void Take(size_t max_bytes, std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
   void TakeAll(std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
+  // Those of other nodes.
+  void TakeRemote(std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
   bool empty() const KIWI_EXCLUDES(mu_);
   size_t size() const KIWI_EXCLUDES(mu_);
 
@@ -56,6 +58,7 @@ class ProposalQueue {
   mutable Mutex mu_;
   std::array<std::deque<Proposal*>, runtime::kPriorityCount> levels_ KIWI_GUARDED_BY(mu_);
   size_t size_ KIWI_GUARDED_BY(mu_) = 0;
+  size_t remote_ KIWI_GUARDED_BY(mu_) = 0;  // of them, other nodes'
 };
 
 }  // namespace kiwi::raft
