@@ -21,6 +21,8 @@ FORMS = {
     "duplicate": ["FAULT.INJECT duplicate from {a} to {b} probability {p}"],
     "reorder": ["FAULT.INJECT reorder {ms} from {a} to {b} probability {p}"],
     "clock-skew": ["FAULT.INJECT clock-skew {ms}"],
+    "clock-drift": ["FAULT.INJECT clock-drift {percent}"],
+    "crash": ["FAULT.INJECT crash"],
     "fsync-error": ["FAULT.INJECT fsync-error", "FAULT.DISK fail-all-syncs 1"],
     "disk-full": ["FAULT.INJECT disk-full", "FAULT.DISK space-left 4096"],
     "lying-disk": ["FAULT.DISK lie-all-syncs 1"],
@@ -32,7 +34,7 @@ FORMS = {
     "join": ["RAFT.CLUSTER JOIN {address}"],
     "checkpoint": ["RAFT.SNAPSHOT", "BGSAVE"],
 }
-EXAMPLE = {"a": 1, "b": 2, "p": 0.01, "ms": 1, "id": 1, "address": "127.0.0.1:1"}
+EXAMPLE = {"a": 1, "b": 2, "p": 0.01, "ms": 1, "percent": 1, "id": 1, "address": "127.0.0.1:1"}
 
 
 def raft_options(node_id, port, members, extra):
@@ -170,16 +172,16 @@ class Cluster:
         """Finds which commands of FORMS the servers know; returns those they do not, with the reason."""
         node = max(self.nodes.values(), key=lambda n: (not n.leads(), n.id))
         missing = {}
-        # Transfers and membership are not tried, only asked for.
-        for what in ("transfer", "remove", "add", "join", "checkpoint"):
+        # What would disturb the group is not tried, only asked for.
+        for what in ("transfer", "remove", "add", "join", "checkpoint", "crash"):
             for form in FORMS[what]:
                 info = node.ask("COMMAND", "INFO", form.split()[0])
                 if info and info[0]:
                     self.known.setdefault(what, form)
             if what not in self.known:
                 missing[what] = "no such command"
-        for what in ("clear", "partition", "drop", "delay", "duplicate", "reorder", "clock-skew", "slow-disk",
-                     "lying-disk", "disk-full", "fsync-error"):
+        for what in ("clear", "partition", "drop", "delay", "duplicate", "reorder", "clock-skew", "clock-drift",
+                     "slow-disk", "lying-disk", "disk-full", "fsync-error"):
             for form in FORMS[what]:
                 reply = node.ask(*form.format(**EXAMPLE).split())
                 if reply is not None and not isinstance(reply, RespError):

@@ -173,8 +173,28 @@ class ClockSkew(OnNode):
     needs = ("clock-skew",)
 
     def start(self):
-        limit = self.settings["skew_ms"] or 600_000
+        limit = self.settings["skew_ms"] or 60_000
         return self.tell("clock-skew", ms=self.chance.randint(-limit, limit))
+
+
+class ClockDrift(OnNode):
+    """Leases allow for clocks that run so much (raft.clock-drift-percent) too fast or too slow."""
+    needs = ("clock-drift",)
+
+    def start(self):
+        limit = 50 if self.settings["skew_ms"] is None else 9
+        return self.tell("clock-drift", percent=self.chance.choice((-1, 1)) * self.chance.randint(1, limit))
+
+
+class Crash(Kill):
+    """The process ends itself, in the middle of what it does."""
+    needs = ("crash",)
+
+    def start(self):
+        self.victims = [self.some()]
+        what = f"crash {self.name_of(self.victims)}"
+        self.cluster.say(self.victims[0], "crash")
+        return what
 
 
 class SlowDisk(OnNode):
@@ -287,7 +307,8 @@ class Membership(Fault):
 
 FAULTS = {
     "kill": (Kill, 5), "pause": (Pause, 4), "halves": (Halves, 4), "isolated-leader": (IsolatedLeader, 3),
-    "one-way": (OneWay, 4), "bridge": (Bridge, 2), "bad-links": (BadLinks, 3), "clock-skew": (ClockSkew, 3),
+    "one-way": (OneWay, 4), "bridge": (Bridge, 2), "bad-links": (BadLinks, 3), "clock-skew": (ClockSkew, 3), "clock-drift": (ClockDrift, 2),
+    "crash": (Crash, 1),
     "slow-disk": (SlowDisk, 2), "disk-full": (DiskFull, 2), "fsync-error": (FsyncError, 2),
     "checkpoint": (Checkpoint, 1), "transfer": (Transfer, 3), "membership": (Membership, 2),
     "lying-disk": (LyingDisk, 1),
