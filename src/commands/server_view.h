@@ -76,6 +76,8 @@ struct BackupReport {
   uint64_t bytes = 0;
 };
 
+class FaultView;  // commands/fault_view.h
+
 enum class PauseMode : uint8_t { kWrites, kAll };
 
 class ServerView {
@@ -146,6 +148,8 @@ class ServerView {
   // --- debugging ---
   // By the names of storage::FileFaults::Set. kUnavailable: the server runs without a file layer.
   virtual Status SetDiskFault(std::string_view fault, std::string_view value) = 0;
+  // Null unless fault.enabled stood in the configuration at the start.
+  virtual FaultView* faults() = 0;
   virtual void SetActiveExpire(bool on) = 0;
   // Occupies the executing thread, in pieces: returns early when the server shuts down.
   virtual void SleepUs(int64_t us) = 0;

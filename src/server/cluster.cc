@@ -9,11 +9,6 @@
 namespace kiwi::server {
 namespace {
 
-raft::TransportOptions WithFaults(raft::TransportOptions options, fault::LinkFaults* faults) {
-  options.faults = faults;
-  return options;
-}
-
 // A learner so close behind the leader's log votes without holding up anybody.
 constexpr raft::LogIndex kPromoteLag = 1000;
 
@@ -32,7 +27,7 @@ Cluster::Cluster(const ClusterOptions& options, raft::Node* node, raft::Storage*
       node_(node),
       log_(log),
       clock_(clock),
-      transport_(WithFaults(options.transport, &faults_), this),
+      transport_(options.transport, this),
       mover_(options.mover, machine, this, this, clock) {
   node_->SetPeers(this);
 }

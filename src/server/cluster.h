@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "fault/link_faults.h"
 #include "raft/node/node.h"
 #include "raft/node/peers.h"
 #include "raft/node/snapshot_mover.h"
@@ -56,7 +55,6 @@ class Cluster final : public raft::Peers,
   Status RemoveNode(raft::NodeId id, int64_t timeout_ms);
 
   raft::Transport& transport() { return transport_; }
-  fault::LinkFaults& faults() { return faults_; }
   raft::SnapshotMover& mover() { return mover_; }
 
   // --- raft::Peers ---
@@ -98,7 +96,6 @@ class Cluster final : public raft::Peers,
   raft::Node* const node_;
   raft::Storage* const log_;
   Clock* const clock_;
-  fault::LinkFaults faults_;
   raft::Transport transport_;
   raft::SnapshotMover mover_;
 };

@@ -11,11 +11,11 @@
 #include "config/command_line.h"
 #include "config/config.h"
 #include "server/backup.h"
+#include "server/fault_admin.h"
 #include "server/server.h"
 #include "server/server_commands.h"
 #include "server/settings.h"
 #include "server/settings_cluster.h"
-#include "storage/file_layer.h"
 
 // Read by jemalloc at start: free pages go back to the system after a second, by a thread of its
 // own, so that what a checkpoint used for a moment does not stay.
@@ -69,21 +69,23 @@ int Run(const config::CommandLine& line) {
 
   ServerOptions options = MakeServerOptions(config);
   if (const Status s = SetUpCluster(config, &options); !s.ok()) return Fail(s);
-  std::unique_ptr<storage::FileLayer> file_layer;
-  if (config.Get<"fault.enabled">() && config.Get<"fault.file-layer">()) {
-    file_layer = std::make_unique<storage::FileLayer>();
-    options.engine.file_layer = file_layer.get();
+  std::unique_ptr<FaultAdmin> faults;
+  if (config.Get<"fault.enabled">()) {
+    faults = std::make_unique<FaultAdmin>(&SystemClock(), config.Get<"fault.file-layer">());
+    options.engine.file_layer = faults->file_layer();
+    if (options.cluster) options.cluster->transport.faults = &faults->links();
   }
+  Clock& clock = faults ? faults->clock() : SystemClock();
   if (!line.restore_from.empty()) {
     if (const Status s = RestoreBackup(options.engine, line.restore_from); !s.ok()) return Fail(s);
   }
-  Clock& clock = SystemClock();
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options.engine, &clock);
   if (!engine.ok()) return Fail(engine.status());
 
   Server server(options, std::move(*engine), &clock);
-  ServerCommands view(&server, &config, &clock,
-                      [](const commands::ShutdownRequest&) { kill(getpid(), SIGTERM); });
+  ServerCommands view(
+      &server, &config, &clock, [](const commands::ShutdownRequest&) { kill(getpid(), SIGTERM); },
+      faults.get());
   server.SetView(&view);
   BindSettings(&config, &server);
   if (const Status s = server.Start(); !s.ok()) return Fail(s);

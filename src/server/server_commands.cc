@@ -24,11 +24,13 @@ std::string MakeRunId() {
 
 ServerCommands::ServerCommands(
     Server* server, config::Config* config, Clock* clock,
-    std::function<void(const commands::ShutdownRequest&)> request_shutdown)
+    std::function<void(const commands::ShutdownRequest&)> request_shutdown,
+    commands::FaultView* faults)
     : server_(server),
       config_(config),
       clock_(clock),
       request_shutdown_(std::move(request_shutdown)),
+      faults_(faults),
       run_id_(MakeRunId()) {}
 
 bool ServerCommands::CheckPassword(std::string_view user, std::string_view password) const {

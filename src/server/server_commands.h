@@ -17,7 +17,8 @@ class ServerCommands final : public commands::ServerView {
  public:
   // All outlive it. request_shutdown ends the process in good order; called from any thread.
   ServerCommands(Server* server, config::Config* config, Clock* clock,
-                 std::function<void(const commands::ShutdownRequest&)> request_shutdown);
+                 std::function<void(const commands::ShutdownRequest&)> request_shutdown,
+                 commands::FaultView* faults = nullptr);
 
   Clock& clock() override { return *clock_; }
   bool PasswordRequired() const override { return server_->PasswordRequired(); }
@@ -50,6 +51,7 @@ class ServerCommands final : public commands::ServerView {
                     FunctionRef<void(keyspace::Db&)> read) override;
   std::string ExecuteWrite(int db, std::span<const std::string_view> args) override;
   Status SetDiskFault(std::string_view fault, std::string_view value) override;
+  commands::FaultView* faults() override { return faults_; }
   void SetActiveExpire(bool on) override { server_->SetActiveExpire(on); }
   void SleepUs(int64_t us) override;
 
@@ -64,6 +66,7 @@ class ServerCommands final : public commands::ServerView {
   config::Config* const config_;
   Clock* const clock_;
   const std::function<void(const commands::ShutdownRequest&)> request_shutdown_;
+  commands::FaultView* const faults_;
   const std::string run_id_;
   std::atomic<uint64_t> memory_at_start_{0};
 };

@@ -113,9 +113,10 @@ class FakeServer final : public ServerView {
     return "+OK\r\n";
   }
   Status SetDiskFault(std::string_view fault, std::string_view value) override {
-    faults.emplace_back(std::string(fault), std::string(value));
+    disk_faults.emplace_back(std::string(fault), std::string(value));
     return {};
   }
+  FaultView* faults() override { return fault_view; }
   void SetActiveExpire(bool on) override { active_expire = on; }
   void SleepUs(int64_t us) override { slept_us += us; }
 
@@ -131,7 +132,8 @@ class FakeServer final : public ServerView {
   Status checkpoint_status;
   std::optional<ShutdownRequest> shutdown;
   std::vector<std::vector<std::string>> written;
-  std::vector<std::pair<std::string, std::string>> faults;
+  std::vector<std::pair<std::string, std::string>> disk_faults;
+  FaultView* fault_view = nullptr;
   bool active_expire = true;
   int64_t slept_us = 0;
 
