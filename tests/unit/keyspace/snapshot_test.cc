@@ -181,7 +181,7 @@ TEST_F(Snapshot, LeavesOutWhatTheCheckpointDoesNotOwn) {
   workload_.Steps(sender_.keyspace, 500);
   const size_t valid_rows = RowsIn(*from_);
   RowWriter unfinished(from_.get(), 1);
-  unfinished.Put({.kind = RowKind::kPage, .db = 1, .generation = 77}, "of a later generation");
+  unfinished.Put({.kind = RowKind::kCells, .generation = 77}, "of a later generation");
   unfinished.Put({.kind = RowKind::kPage, .db = 99, .generation = 1}, "of a database long gone");
   ASSERT_TRUE(unfinished.Flush().ok());
   const auto to = Memory();
