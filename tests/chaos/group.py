@@ -34,6 +34,9 @@ FORMS = {
     "join": ["RAFT.CLUSTER JOIN {address}"],
     "checkpoint": ["RAFT.SNAPSHOT", "BGSAVE"],
 }
+# These answer once the group has done it.
+WAITING = ("transfer", "remove", "add", "join", "checkpoint")
+OPERATOR_SECONDS = 10.0
 EXAMPLE = {"a": 1, "b": 2, "p": 0.01, "ms": 1, "percent": 1, "id": 1, "address": "127.0.0.1:1"}
 
 
@@ -166,14 +169,14 @@ class Cluster:
     def say(self, node, what, **words):
         """Says a command of FORMS to a node; returns its reply, or None."""
         form = self.known.get(what) or FORMS[what][0]
-        return node.ask(*form.format(**words).split())
+        return node.ask(*form.format(**words).split(), timeout=OPERATOR_SECONDS if what in WAITING else 3.0)
 
     def probe(self):
         """Finds which commands of FORMS the servers know; returns those they do not, with the reason."""
         node = max(self.nodes.values(), key=lambda n: (not n.leads(), n.id))
         missing = {}
         # What would disturb the group is not tried, only asked for.
-        for what in ("transfer", "remove", "add", "join", "checkpoint", "crash"):
+        for what in (*WAITING, "crash"):
             for form in FORMS[what]:
                 info = node.ask("COMMAND", "INFO", form.split()[0])
                 if info and info[0]:

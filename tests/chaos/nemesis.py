@@ -275,6 +275,7 @@ class Membership(Fault):
         victim = self.some(0.25)
         reply = self.cluster.say(leader, "remove", id=victim.id)
         self.victim = victim
+        self.certain = reply == "OK" or (isinstance(reply, RespError) and not reply.startswith("UNKNOWN"))
         return f"remove {victim.id}: {reply}"
 
     def voters(self):
@@ -283,6 +284,8 @@ class Membership(Fault):
 
     def heal(self):
         cluster, victim = self.cluster, self.victim
+        if not self.certain:
+            time.sleep(5.0)  # it may still take effect
         still = wait_until(f"a leader after the removal of {victim.id}; {cluster.describe()}", self.voters,
                            HEAL_SECONDS, 0.1)
         if victim.id in still:
