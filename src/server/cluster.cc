@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/coding.h"
 #include "base/log.h"
 
 namespace kiwi::server {
@@ -67,6 +68,15 @@ void Cluster::MembersChanged(const raft::Membership& membership) {
   transport_.SetPeers(peers);
 }
 
+void Cluster::TellTime(int64_t group_ms) {
+  std::string payload;
+  PutFixed(&payload, group_ms);
+  // Under the node's lock: the members are the transport's to know. Who cannot be told is told later.
+  for (const raft::PeerLinkStats& link : transport_.stats()) {
+    (void)transport_.SendService(link.id, kTimeKind, payload);
+  }
+}
+
 void Cluster::LeaderChanged(bool leading) {
   if (!leading) mover_.CancelSending();
 }
@@ -77,6 +87,12 @@ void Cluster::OnService(raft::NodeId from, raft::ServiceKind kind, std::string&&
       return node_->OnForward(from, payload);
     case kForwardAnswerKind:
       return node_->OnForwardAnswer(payload);
+    case kTimeKind: {
+      std::string_view in = payload;
+      int64_t group_ms = 0;
+      if (GetFixed(&in, &group_ms)) node_->OnTimeTold(from, group_ms);
+      return;
+    }
     case raft::kSnapshotRequestKind:
     case raft::kSnapshotReplyKind:
       return mover_.OnService(from, kind, std::move(payload));

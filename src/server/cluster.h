@@ -29,6 +29,7 @@ struct ClusterOptions {
 // The requests on the service streams, beside the mover's.
 inline constexpr raft::ServiceKind kForwardKind = 2;
 inline constexpr raft::ServiceKind kForwardAnswerKind = kForwardKind | raft::kServiceReply;
+inline constexpr raft::ServiceKind kTimeKind = 3;  // the group's clock, fixed64 ms
 
 class Cluster final : public raft::Peers,
                       public raft::TransportHandler,
@@ -63,6 +64,7 @@ class Cluster final : public raft::Peers,
   Status Forward(raft::NodeId leader, std::string proposals) override;
   void AnswerForward(raft::NodeId origin, std::string answer) override;
   void MembersChanged(const raft::Membership& membership) override;
+  void TellTime(int64_t group_ms) override;
   raft::LogIndex WantedLogEnd() const override { return mover_.LowestServedIndex(); }
   void LeaderChanged(bool leading) override;
 

@@ -271,7 +271,7 @@ void Server::ExpireCycle() {
   if (!node.ReadAllowed() || node.storage_failed()) return;
   keyspace::Keyspace& keyspace = engine_->keyspace();
   // Due by either clock: the wall clock may be the slower one. The entry's stamp decides.
-  const int64_t now_ms = std::max(clock_->WallMs(), node.ReadTime());
+  const int64_t now_ms = std::max(node.group_clock().WallMs(), node.ReadTime());
   std::vector<keyspace::Keyspace::ExpiredKey> expired;
   for (int shard = 0; shard < keyspace::kShardCount; ++shard) {
     if (expirations_under_way_.load() >= kMaxExpirationsUnderWay) return;

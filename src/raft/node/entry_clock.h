@@ -9,25 +9,49 @@
 //
 // The clock is state like the keys: a function of the log, kept with each checkpoint, so that it
 // survives a restart behind which the log was compacted.
+//
+// How it goes on is the group's clock: a lone voter's is its wall clock. In a group the first leader
+// takes its wall clock as a base, and from there on all count by their monotonic clocks: leaders tell
+// the others what time it is, and whoever leads next goes on from what it was told. So a wall clock
+// that jumps, or is an hour ahead of the others', expires nothing early.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 
 #include "base/clock.h"
 
 namespace kiwi::raft {
 
-class EntryClock {
+// Thread-safe, except where said otherwise.
+class EntryClock final : public Clock {
  public:
   // replicated_ms: as the checkpoint has it that the node begins with.
   EntryClock(Clock* clock, int64_t replicated_ms)
       : clock_(clock), last_stamp_(replicated_ms), now_ms_(replicated_ms) {}
 
+  // What the group's clock shows, as far as this node knows: what Stamp would say, were it to lead.
+  int64_t WallMs() override {
+    const int64_t offset_ms = offset_ms_.load(std::memory_order_acquire);
+    return offset_ms == kOwnWall ? clock_->WallMs() : offset_ms + MonotonicMs();
+  }
+  int64_t WallUs() override { return WallMs() * 1000; }
+  int64_t MonotonicNs() override { return clock_->MonotonicNs(); }
+
+  // A live leader said so just now; a leader of several says it to itself.
+  void Heard(int64_t group_ms) {
+    const int64_t offset_ms = group_ms - MonotonicMs();
+    int64_t known = offset_ms_.load(std::memory_order_relaxed);
+    while ((known == kOwnWall || offset_ms > known) &&
+           !offset_ms_.compare_exchange_weak(known, offset_ms, std::memory_order_acq_rel)) {
+    }
+  }
+
   // For an entry that is composed. Never falls. Calls are serialised by the caller.
   int64_t Stamp() {
-    last_stamp_ = std::max({clock_->WallMs(), last_stamp_, now_ms()});
+    last_stamp_ = std::max({WallMs(), last_stamp_, now_ms()});
     return last_stamp_;
   }
   // An entry of this stamp is applied now: called before its effects can be seen, so that whoever
@@ -41,7 +65,11 @@ class EntryClock {
   int64_t now_ms() const { return now_ms_.load(std::memory_order_acquire); }
 
  private:
+  static constexpr int64_t kOwnWall = std::numeric_limits<int64_t>::min();
+  int64_t MonotonicMs() { return clock_->MonotonicNs() / 1'000'000; }
+
   Clock* const clock_;
+  std::atomic<int64_t> offset_ms_{kOwnWall};  // of the group's clock to the monotonic one
   int64_t last_stamp_;
   std::atomic<int64_t> now_ms_;
 };

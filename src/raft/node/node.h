@@ -129,6 +129,8 @@ class Node {
   // Calls the waiter once a linearizable read may run on this node, whatever its role.
   void AwaitRead(ReadWaiter* waiter) KIWI_EXCLUDES(core_mu_);
   int64_t ReadTime() const { return entry_clock_.now_ms(); }
+  // The wall clock as the group agrees on it (entry_clock.h): what is due by it expires soon.
+  Clock& group_clock() { return entry_clock_; }
   LogIndex applied_index() const { return applied_index_.load(std::memory_order_acquire); }
   // Empty when writes are taken, else the reason (for the definite error kStorage).
   std::string storage_error() const KIWI_EXCLUDES(core_mu_);
@@ -164,6 +166,9 @@ class Node {
   // The stream to `peer` broke: what was forwarded on it may have arrived or not.
   void OnForwardDown(NodeId peer) KIWI_EXCLUDES(core_mu_);
   void OnForwardUp() KIWI_EXCLUDES(core_mu_);
+  void OnTimeTold(NodeId from, int64_t group_ms) {
+    if (from == leader()) entry_clock_.Heard(group_ms);
+  }
   void ReportSnapshot(NodeId peer, bool success) KIWI_EXCLUDES(core_mu_);
   // A snapshot was received and is ready to be installed; the message is the one that offered it.
   // kBusy: one is on its way in already. Whether the core takes it shows in applied_index().
@@ -237,6 +242,7 @@ class Node {
   Consequences Settle() KIWI_REQUIRES(core_mu_);
   void Dispatch(Consequences consequences) KIWI_EXCLUDES(core_mu_);
   void TickThread();
+  void TellTime() KIWI_REQUIRES(core_mu_);
   void ExpireWaiting(int64_t now_ns, Consequences* consequences) KIWI_REQUIRES(core_mu_);
   void Persisted(LogWork work) KIWI_EXCLUDES(core_mu_);
   Status WriteLog(const LogWork& work, bool sync);

@@ -9,6 +9,11 @@
 #include "raft/node/node.h"
 
 namespace kiwi::raft {
+namespace {
+
+constexpr uint64_t kTicksBetweenTime = 5;
+
+}  // namespace
 
 // --- what follows from a call of the core ---
 
@@ -57,7 +62,10 @@ void Node::OnSoftState(const SoftState& state) {
   }
   std::vector<Proposal*> forwarded = forwarded_.TakeAll();
   FailAll(&forwarded, ProposalError::kUnknown);
-  if (peers_ != nullptr) peers_->LeaderChanged(state.leader == options_.core.id);
+  if (peers_ != nullptr) {
+    peers_->LeaderChanged(state.leader == options_.core.id);
+    TellTime();
+  }
   if (state.leader != kNoNode) {
     compose_blocked_ = false;
     blocked_since_ns_ = 0;
@@ -72,6 +80,13 @@ void Node::CatchUpTicks() {
   for (; ticks_ < due; ++ticks_) core_->Tick();
 }
 
+void Node::TellTime() {
+  if (core_->role() != Role::kLeader || membership_.members.size() < 2) return;
+  const int64_t now_ms = entry_clock_.WallMs();
+  entry_clock_.Heard(now_ms);
+  peers_->TellTime(now_ms);
+}
+
 void Node::TickThread() {
   pthread_setname_np(pthread_self(), "kiwi-tick");
   const auto tick = std::chrono::milliseconds(options_.tick_ms);
@@ -81,6 +96,7 @@ void Node::TickThread() {
     {
       MutexLock lock(core_mu_);
       CatchUpTicks();
+      if (ticks_ % kTicksBetweenTime == 0) TellTime();
       consequences = Settle();
       ExpireWaiting(clock_->MonotonicNs(), &consequences);
     }

@@ -25,6 +25,8 @@ class Peers {
   virtual void AnswerForward(NodeId origin, std::string answer) = 0;
   // After a change was applied, and once at the start.
   virtual void MembersChanged(const Membership& membership) = 0;
+  // A leader tells all members what the group's clock shows.
+  virtual void TellTime(int64_t /*group_ms*/) {}
   // Entries above it are wanted behind a snapshot that is on its way; the largest value: none are.
   virtual LogIndex WantedLogEnd() const { return kNoLimit; }
   virtual void LeaderChanged(bool /*leading*/) {}

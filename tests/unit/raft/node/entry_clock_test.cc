@@ -49,6 +49,21 @@ TEST(EntryClock, GoesOnFromTheCheckpointWhenTheWallClockWasSetBackMeanwhile) {
   EXPECT_EQ(after.Stamp(), kHourMs);
 }
 
+// Expiry early is a lost key as well.
+TEST(EntryClock, ALeaderWhoseWallClockIsAheadGoesOnFromWhatItWasTold) {
+  ManualClock first_wall(kHourMs);
+  ManualClock ahead(3 * kHourMs);
+  EntryClock first(&first_wall, 0);
+  EntryClock second(&ahead, 0);
+  first.Heard(first.WallMs());
+  second.Heard(first.WallMs());
+  first_wall.AdvanceMs(500);
+  ahead.AdvanceMs(500);
+  EXPECT_EQ(second.Stamp(), first.Stamp()) << "both count the same half second";
+  second.Heard(kHourMs);
+  EXPECT_EQ(second.WallMs(), kHourMs + 500) << "what came late turns nothing back";
+}
+
 // A key set by a leader whose clock is ahead; the next leader's is an hour behind.
 TEST(EntryClock, WhatAClientSawExpiredStaysExpiredBehindAFailover) {
   ManualClock ahead(2 * kHourMs);
