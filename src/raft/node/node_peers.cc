@@ -177,7 +177,8 @@ void Node::OnForward(NodeId from, std::string_view proposals) {
 
 void Node::OnForwardAnswer(std::string_view answer) {
   for (const auto& [proposal, error] : forwarded_.TakeRefused(answer)) {
-    if (error == ProposalError::kNotLeader && !stopping_.load()) {
+    const bool elsewhere = error == ProposalError::kNotLeader || error == ProposalError::kShutdown;
+    if (elsewhere && !stopping_.load()) {
       queue_.Push(proposal);  // it was not proposed there: another leader may take it
     } else {
       proposal->Failed(error);
@@ -188,6 +189,7 @@ void Node::OnForwardAnswer(std::string_view answer) {
 }
 
 void Node::OnForwardDown(NodeId peer) {
+  MutexLock lock(core_mu_);  // none is between being added and being sent
   if (peer != leader()) return;
   std::vector<Proposal*> lost = forwarded_.TakeAll();
   FailAll(&lost, ProposalError::kUnknown);
@@ -354,6 +356,9 @@ void Node::InstallSnapshot(Committed& committed) {
   applied_index_.store(meta.index, std::memory_order_release);
   KIWI_LOG(kInfo, "snapshot installed index={} term={}", meta.index, meta.term);
   MutexLock lock(core_mu_);
+  // Their entries may be among those that are not applied one by one any more.
+  std::vector<Proposal*> passed_over = forwarded_.TakeAll();
+  FailAll(&passed_over, ProposalError::kUnknown);
   conf_state_ = meta.conf_state;
   if (const Membership* members = committed.stage->membership()) membership_ = *members;
   if (peers_ != nullptr) peers_->MembersChanged(membership_);
