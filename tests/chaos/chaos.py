@@ -49,7 +49,9 @@ class Run:
         self.begin = time.monotonic()
         self.settings = {
             "seed": args.seed, "folder": str(self.folder), "begin": self.begin, "pace": args.pace,
-            "follower_reads": 0.2, "skew_ms": None if args.readindex else args.skew_ms,
+            "follower_reads": 0.2, "skew_ms": args.skew_ms, "drift_percent": 50 if args.readindex else 9,
+            # A group counts time by monotonic clocks, a lone node by its wall clock.
+            "expiry_slack_ms": None if args.readindex else 30 if args.nodes > 1 else 30 + 2 * args.skew_ms,
         }
         self.nemesis = None
         self.first_term = 0
@@ -86,7 +88,7 @@ class Run:
         self.nemesis = nemesis_module.Nemesis(
             self.cluster, random.Random(f"{self.args.seed}-nemesis"),
             {**self.settings, "members_changed": self.publish_ports},
-            self.args.faults.split(",") if self.args.faults else None, missing)
+            [f for f in self.args.faults.split(",") if f], self.args.without.split(","), missing)
         print(f"faults: {', '.join(self.nemesis.shares) or 'none'}", flush=True)
         if self.nemesis.unavailable:
             print(f"not available: {', '.join(self.nemesis.unavailable)}", flush=True)
@@ -208,15 +210,16 @@ def main():
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--pace", type=float, default=150, help="operations a second of one client; 0: no limit")
     parser.add_argument("--faults", default="", help="only these, separated by commas: " + ", ".join(nemesis_module.FAULTS))
-    parser.add_argument("--readindex", action="store_true", help="no lease reads; clocks may be skewed without limit")
-    parser.add_argument("--skew-ms", type=int, default=200,
-                        help="greatest skew of a wall clock with lease reads")
+    parser.add_argument("--readindex", action="store_true", help="no lease reads; clocks may drift without limit")
+    parser.add_argument("--skew-ms", type=int, help="greatest skew of a wall clock (an hour; of a lone node 200)")
+    parser.add_argument("--without", default="", help="leave these faults out")
     parser.add_argument("--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
     parser.add_argument("--dir", help="where the data folders go (default: the temporary folder)")
     parser.add_argument("--expect-violation", action="store_true", help="with --faults lying-disk: 0 if one was seen")
     parser.add_argument("--keep", action="store_true", help="keep the folders after a good run too")
     parser.add_argument("--verbose", action="store_true", help="say what the nemesis does")
     args = parser.parse_args()
+    args.skew_ms = args.skew_ms or (3_600_000 if args.nodes > 1 else 200)
     again = " ".join(["tests/chaos/chaos.py", *sys.argv[1:]] + ([] if "--seed" in sys.argv else [f"--seed {args.seed}"]))
     print(f"chaos: {args.nodes} nodes, {args.clients} clients, {args.seconds:g} s, seed {args.seed}", flush=True)
 

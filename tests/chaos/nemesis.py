@@ -173,7 +173,7 @@ class ClockSkew(OnNode):
     needs = ("clock-skew",)
 
     def start(self):
-        limit = self.settings["skew_ms"] or 60_000
+        limit = self.settings["skew_ms"]
         return self.tell("clock-skew", ms=self.chance.randint(-limit, limit))
 
 
@@ -182,7 +182,7 @@ class ClockDrift(OnNode):
     needs = ("clock-drift",)
 
     def start(self):
-        limit = 50 if self.settings["skew_ms"] is None else 9
+        limit = self.settings["drift_percent"]
         return self.tell("clock-drift", percent=self.chance.choice((-1, 1)) * self.chance.randint(1, limit))
 
 
@@ -320,7 +320,7 @@ ONLY_IF_NAMED = ("lying-disk",)
 
 
 class Nemesis:
-    def __init__(self, cluster, chance, settings, only, missing):
+    def __init__(self, cluster, chance, settings, only, without, missing):
         self.cluster = cluster
         self.chance = chance
         self.settings = settings
@@ -332,7 +332,8 @@ class Nemesis:
             lacks = [n for n in kind.needs if n in missing]
             if lacks:
                 self.unavailable.append(name)
-            elif kind.least_nodes <= len(cluster.nodes) and (name in only if only else name not in ONLY_IF_NAMED):
+            elif (kind.least_nodes <= len(cluster.nodes) and name not in without and
+                  (name in only if only else name not in ONLY_IF_NAMED)):
                 self.shares[name] = share
 
     def draw(self):

@@ -19,6 +19,7 @@ ACCOUNTS = 4
 TOTAL = 400
 BUCKETS_A_SECOND = 10
 TIMEOUT_SECONDS = 1.5
+LATE_MS = 3000  # elections, pauses and clocks that are slow
 
 # family: (share of the operations, keys an epoch, {operation: share})
 FAMILIES = {
@@ -165,9 +166,9 @@ class ChaosClient:
 
     def expiring(self, key, fresh, ok):
         life_ms = self.chance.randint(100, 1500)
-        skew_ms = self.settings["skew_ms"]  # None: clocks tell nothing
-        early = 0 if skew_ms is None else max(0, life_ms - 2 * skew_ms - 5) * 1000
-        late = 0 if skew_ms is None else (life_ms + 2 * skew_ms + 3000) * 1000
+        slack_ms = self.settings["expiry_slack_ms"]  # None: clocks may drift too much to tell
+        early = 0 if slack_ms is None else max(0, int(life_ms * 0.9) - slack_ms) * 1000
+        late = 0 if slack_ms is None else (life_ms + slack_ms + LATE_MS) * 1000
         self.do(key, f"SETPX ={fresh} {early} {late}", ("SET", key, fresh, "PX", life_ms), ok)
 
     def compare_and_set(self, key, fresh):
