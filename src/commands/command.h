@@ -53,6 +53,7 @@ enum Flag : uint32_t {
   kPerArgument = 1u << 27,
   // Cheap enough for a net loop although Redis does not flag it fast (SET and its kin).
   kCheap = 1u << 28,
+  kAwaitsReplicas = 1u << 29,  // WAIT: may be put off, without a thread, until others have the log
 };
 
 enum class Group : uint8_t {
@@ -209,6 +210,7 @@ std::span<const CommandRow> TransactionCommands();
 std::span<const CommandRow> RaftCommands();
 std::span<const CommandRow> FaultCommands();
 std::span<const CommandRow> LimitCommands();
+std::span<const CommandRow> ClusterCommands();
 
 // What the table knows beyond a row: its full name and, for a subcommand, its container.
 struct Command {

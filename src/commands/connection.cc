@@ -30,6 +30,10 @@ void Echo(Context& ctx) { ctx.reply.Bulk(ctx.args[1]); }
 
 void Select(Context& ctx) {
   int db = 0;
+  int64_t number = 0;
+  if (ctx.server->cluster_enabled() && ParseInt64(ctx.args[1], &number) && number != 0) {
+    return ctx.reply.Error("ERR SELECT is not allowed in cluster mode");
+  }
   if (!DbArg(ctx, ctx.args[1], &db)) return;
   ctx.session->SetDb(db);
   ctx.reply.Ok();
@@ -62,6 +66,7 @@ void Auth(Context& ctx) {
 }
 
 void ReplyHello(Context& ctx) {
+  const ClusterState cluster = ctx.server->DescribeCluster();
   ctx.reply.Map(7);
   ctx.reply.Bulk("server");
   ctx.reply.Bulk("redis");
@@ -72,9 +77,9 @@ void ReplyHello(Context& ctx) {
   ctx.reply.Bulk("id");
   ctx.reply.Integer(static_cast<int64_t>(ctx.session->id()));
   ctx.reply.Bulk("mode");
-  ctx.reply.Bulk("standalone");
+  ctx.reply.Bulk(cluster.enabled ? "cluster" : "standalone");
   ctx.reply.Bulk("role");
-  ctx.reply.Bulk("master");
+  ctx.reply.Bulk(cluster.leads() ? "master" : "replica");
   ctx.reply.Bulk("modules");
   ctx.reply.Array(0);
 }

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "commands/cluster_state.h"
+
 namespace kiwi::commands {
 
 struct NamedFigure {
@@ -141,7 +143,7 @@ struct InfoFigures {
   std::vector<DbFigures> databases;  // those that are not empty
   std::vector<NamedFigure> runtime;  // Kiwi's pools and channel, in the order to show
   std::vector<NamedFigure> raft;     // as RAFT.STATUS shows them
-  bool cluster_enabled = false;
+  ClusterState cluster;
 };
 
 // What the caller will use; the rest need not be collected.

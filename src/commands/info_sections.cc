@@ -42,7 +42,7 @@ void WriteServerSection(const InfoFigures& figures, InfoWriter& out) {
   out.Field("redis_git_sha1", "00000000");
   out.Field("redis_git_dirty", 0);
   out.Field("redis_build_id", server.build_id);
-  out.Field("redis_mode", figures.cluster_enabled ? "cluster" : "standalone");
+  out.Field("redis_mode", figures.cluster.enabled ? "cluster" : "standalone");
   out.Field("kiwi_version", server.version);
   out.Field("os", server.os);
   out.Field("arch_bits", 8 * sizeof(void*));
@@ -188,15 +188,56 @@ void WriteStatsSection(const InfoFigures& figures, InfoWriter& out) {
   out.Field("total_writes_processed", stats.writes_processed);
 }
 
-// Clients see one master: the members of the Raft group are in the Raft section.
+namespace {
+
+void WriteMasterFields(const ClusterState& cluster, uint64_t offset, InfoWriter& out) {
+  const ClusterNode* const leader = cluster.leader();
+  out.Field("master_host", leader != nullptr ? leader->host : "");
+  out.Field("master_port", leader != nullptr ? leader->port : 0);
+  out.Field("master_link_status", cluster.ok ? "up" : "down");
+  out.Field("master_last_io_seconds_ago", leader != nullptr && cluster.ok ? leader->lag_s : -1);
+  out.Field("master_sync_in_progress", 0);
+  out.Field("slave_read_repl_offset", offset);
+  out.Field("slave_repl_offset", offset);
+  out.Field("slave_priority", 100);
+  out.Field("slave_read_only", 1);
+  out.Field("replica_announced", 1);
+}
+
+void WriteReplicas(const ClusterState& cluster, InfoWriter& out) {
+  std::vector<const ClusterNode*> replicas;
+  for (const ClusterNode& node : cluster.nodes) {
+    if (node.node != cluster.own && !node.failed) replicas.push_back(&node);
+  }
+  out.Field("connected_slaves", replicas.size());
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const ClusterNode& node = *replicas[i];
+    out.Field("slave" + std::to_string(i),
+              "ip=" + node.host + ",port=" + std::to_string(node.port) + ",state=online,offset=" +
+                  std::to_string(node.offset) + ",lag=" + std::to_string(node.lag_s));
+  }
+}
+
+}  // namespace
+
+// The leader is the master, the others are its replicas; offsets are positions of the Raft log.
 void WriteReplicationSection(const InfoFigures& figures, InfoWriter& out) {
+  const ClusterState& cluster = figures.cluster;
+  const ClusterNode* const self = cluster.self();
+  const uint64_t offset = self != nullptr ? self->offset : 0;
   out.Section("Replication");
-  out.Field("role", "master");
-  out.Field("connected_slaves", 0);
+  if (cluster.leads()) {
+    out.Field("role", "master");
+    WriteReplicas(cluster, out);
+  } else {
+    out.Field("role", "slave");
+    WriteMasterFields(cluster, offset, out);
+    out.Field("connected_slaves", 0);
+  }
   out.Field("master_failover_state", "no-failover");
-  out.Field("master_replid", figures.server.run_id);
+  out.Field("master_replid", cluster.replication_id);
   out.Field("master_replid2", std::string(40, '0'));
-  out.Field("master_repl_offset", 0);
+  out.Field("master_repl_offset", offset);
   out.Field("second_repl_offset", -1);
   out.Field("repl_backlog_active", 0);
   out.Field("repl_backlog_size", 0);
@@ -252,7 +293,7 @@ void WriteLatencystatsSection(const InfoFigures& figures, InfoWriter& out) {
 
 void WriteClusterSection(const InfoFigures& figures, InfoWriter& out) {
   out.Section("Cluster");
-  out.Field("cluster_enabled", int{figures.cluster_enabled});
+  out.Field("cluster_enabled", int{figures.cluster.enabled});
 }
 
 void WriteKeyspaceSection(const InfoFigures& figures, InfoWriter& out) {

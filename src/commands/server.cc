@@ -3,6 +3,7 @@
 
 #include "base/numbers.h"
 #include "commands/args.h"
+#include "commands/cluster_topology.h"
 #include "commands/command.h"
 #include "commands/server_view.h"
 #include "commands/session_view.h"
@@ -18,16 +19,11 @@ void Time(Context& ctx) {
   ctx.reply.BulkInteger(now_us % 1'000'000);
 }
 
-// There is no replication stream that a client could follow: no offset, no replicas.
-void Role(Context& ctx) {
-  ctx.reply.Array(3);
-  ctx.reply.Bulk("master");
-  ctx.reply.Integer(0);
-  ctx.reply.Array(0);
-}
+void Role(Context& ctx) { WriteRole(ctx.server->DescribeCluster(), ctx.reply); }
 
-// No asynchronous replica exists that could acknowledge anything: a write was on a quorum of logs
-// before its own reply.
+// Whoever has the connection's last write in a durable log counts, the leader itself aside: at least
+// a majority less one, since the write was acknowledged. The executor has waited, if that was asked
+// for and could be.
 void Wait(Context& ctx) {
   int64_t replicas = 0;
   int64_t timeout_ms = 0;
@@ -36,7 +32,7 @@ void Wait(Context& ctx) {
     return ctx.reply.Error("ERR timeout is not an integer or out of range");
   }
   if (timeout_ms < 0) return ctx.reply.Error("ERR timeout is negative");
-  ctx.reply.Integer(0);
+  ctx.reply.Integer(static_cast<int64_t>(ctx.server->ReplicasWith(ctx.session->last_write())));
 }
 
 void Lolwut(Context& ctx) {
@@ -178,12 +174,13 @@ constexpr CommandRow kRows[] = {
     {.name = "wait",
      .handler = Wait,
      .arity = 3,
-     .flags = kNoScript,
+     .flags = kNoScript | kAwaitsReplicas,
      .group = Group::kGeneric,
      .categories = kCatConnection,
      .since = "3.0.0",
      .complexity = "O(1)",
-     .summary = "Answers how many asynchronous replicas have the connection's writes.",
+     .summary =
+         "Waits until other nodes have the connection's writes on disk; answers how many have.",
      .tips = "request_policy:all_shards response_policy:agg_min"},
 };
 

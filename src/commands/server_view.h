@@ -16,6 +16,7 @@
 #include "base/function_ref.h"
 #include "base/status.h"
 #include "commands/client_info.h"
+#include "commands/cluster_state.h"
 #include "commands/info_figures.h"
 #include "keyspace/keyspace.h"
 
@@ -108,6 +109,12 @@ class ServerView {
   // The allocator's own report (MEMORY MALLOC-STATS); empty: it has none.
   virtual std::string AllocatorReport() = 0;
   virtual void PurgeAllocator() = 0;
+
+  // --- the group ---
+  virtual bool cluster_enabled() const = 0;
+  virtual ClusterState DescribeCluster() = 0;
+  // How many other nodes have the log up to `index` on their disks (SessionView::last_write).
+  virtual uint64_t ReplicasWith(uint64_t index) = 0;
 
   // --- clients ---
   // The matching ones by id; of each loop's own the state at one moment.

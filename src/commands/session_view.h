@@ -43,6 +43,11 @@ class SessionView {
   virtual void SetPriority(ClientPriority priority) = 0;
   virtual void SetNoEvict(bool on) = 0;
 
+  // READONLY: a node that does not lead answers this connection's reads by itself.
+  virtual void SetReadOnly(bool on) = 0;
+  // Where in the log the connection's last write is; 0: it has written nothing.
+  virtual uint64_t last_write() const = 0;
+
   // Closes the connection once the replies up to this one have left.
   virtual void CloseAfterReply() = 0;
   // RESET: forgets MULTI, WATCH, name, reply mode and priority; database 0, RESP2, and the

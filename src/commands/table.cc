@@ -16,7 +16,8 @@ constexpr std::span<const CommandRow> (*kFamilies[])() = {
     ClientCommands,  ServerCommands,      KeyspaceAdminCommands, InfoCommands,
     ConfigCommands,  CommandCommands,     MemoryCommands,        SlowlogCommands,
     LatencyCommands, DebugCommands,       FunctionCommands,      TransactionCommands,
-    RaftCommands,    FaultCommands,       LimitCommands,         AclCommands,
+    RaftCommands,    FaultCommands,       LimitCommands,         ClusterCommands,
+    AclCommands,
 };
 
 // How much of names and arguments an error text repeats.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/coding.h"
+#include "commands/cluster.h"
 #include "keyspace/prefetch.h"
 #include "server/batch.h"
 #include "server/executor.h"
@@ -122,9 +123,20 @@ void Applier::RunWrite(ApplyPosition& position, const Command& command, Args arg
                             .reply = reply,
                             .seed = CommandSeed(position.seed, position.ordinal++)};
   command.row->handler(context);
+  if (command.Is(commands::kInternal)) [[unlikely]] {
+    if (command.full_name == commands::kMemberCommand) NoteMember(args);
+  }
+}
+
+void Applier::NoteMember(Args args) {
+  const auto member = commands::ParseMemberCommand(args);
+  if (member && set_client_address_) {
+    set_client_address_(member->node, std::string(member->host), member->port);
+  }
 }
 
 void Applier::ApplyBatch(ApplyPosition& position, Batch& batch) {
+  batch.session().NoteWrite(position.moment.log_index);
   size_t prefetched = batch.pass_begin;
   for (size_t i = batch.pass_begin; i < batch.next; ++i) {
     if (i == prefetched) prefetched = PrefetchItems(batch, i);

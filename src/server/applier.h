@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,6 +51,10 @@ class Applier final : public raft::StateMachine {
     forwarded_ = forwarded;
   }
 
+  // Likewise: of a member, from now on: kMemberCommand.
+  using SetClientAddress = std::function<void(raft::NodeId id, std::string host, int port)>;
+  void SetOnClientAddress(SetClientAddress fn) { set_client_address_ = std::move(fn); }
+
   Status Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) override;
   void BeginCheckpoint(const raft::SnapshotMeta& meta, const raft::Membership& membership) override;
   Status RunCheckpoint() override;
@@ -66,6 +71,7 @@ class Applier final : public raft::StateMachine {
   Status Replay(ApplyPosition& position, std::string_view records);
   size_t PrefetchItems(const Batch& batch, size_t first);
   void ApplyItem(ApplyPosition& position, Batch& batch, Item& item);
+  void NoteMember(commands::Args args);
   void DeleteExpired(ApplyPosition& position, const Batch& batch);
   Status ReplayTransaction(ApplyPosition& position, const raft::TransactionRecord& record);
 
@@ -75,6 +81,7 @@ class Applier final : public raft::StateMachine {
   Executor* executor_ = nullptr;
   raft::NodeId node_id_ = raft::kNoNode;
   raft::ForwardedProposals* forwarded_ = nullptr;
+  SetClientAddress set_client_address_;
   // Serialised by the node's apply lock.
   int64_t clock_ms_;  // the replicated clock: the greatest stamp of an applied entry
   raft::RecordReader reader_;

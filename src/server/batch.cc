@@ -26,7 +26,7 @@ void Batch::TakeInput(net::Connection& connection, size_t size) {
 void Batch::Reset() {
   args.clear();
   items.clear();
-  reads_granted = reads_refused = false;
+  reads_granted = reads_refused = wait_over = false;
   has_slow = has_write = false;
   next = pass_begin = attached_reads = 0;
   pass_slow = false;

@@ -87,6 +87,7 @@ class Batch final : public runtime::Task,
   // Reads of this batch see all that was acknowledged before it came.
   bool reads_granted = false;
   bool reads_refused = false;  // no leader said so in time
+  bool wait_over = false;      // the next item, WAIT, has waited
   bool pass_slow = false;      // applying the pass may take long
   uint64_t dequeued = 0;       // Ticks; if timed
 

@@ -84,6 +84,10 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
       node, log, [log] { return log->Resume(); }, [log] { return log->ReleaseSpace(); },
       engine->applier_.get(), clock);
   engine->applier_->SetForwarded(node.core.id, &engine->node_->forwarded());
+  engine->applier_->SetOnClientAddress(
+      [node = engine->node_.get()](raft::NodeId id, std::string host, int port) {
+        node->SetClientAddress(id, std::move(host), port);
+      });
   return engine;
 }
 

@@ -1,9 +1,13 @@
 #include "server/executor.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "base/numbers.h"
 #include "base/random.h"
 #include "commands/server_view.h"
+#include "server/redirect.h"
+#include "server/replica_waits.h"
 #include "server/session.h"
 
 namespace kiwi::server {
@@ -74,6 +78,7 @@ void Executor::RunPass(Batch& batch) {
     Item& item = batch.items[batch.next];
     const Step step = Execute(batch, item);
     if (step == Step::kAwaitRead) return node_->AwaitRead(&batch);
+    if (step == Step::kAwaitReplicas) return AwaitReplicas(batch);
     if (step == Step::kEndPass) break;
     ++batch.next;
     if (batch.replies.size() + batch.side.size() > kMaxPassReplyBytes) break;
@@ -177,6 +182,45 @@ std::string Executor::Refusal(Session& session, const Command& command, Args arg
   return {};
 }
 
+Executor::Step Executor::Refuse(Batch& batch, Item& item, std::string_view refusal) {
+  const Command& command = *item.command;
+  if (!command.Is(commands::kTransaction) || command.full_name != "exec") {
+    batch.session().NoteRefused();
+  }
+  stats_->Local().RecordRejected(command.id);
+  stats_->Local().RecordError(refusal);
+  Answer(batch, item, [&](ReplyWriter& reply) { reply.Error(refusal); });
+  return Step::kDone;
+}
+
+// --- WAIT ---
+
+// False as well where its arguments make no sense: the handler says so.
+bool Executor::MustWait(Batch& batch, Args args) const {
+  int64_t replicas = 0;
+  int64_t timeout_ms = 0;
+  if (std::exchange(batch.wait_over, false)) return false;
+  if (!ParseInt64(args[1], &replicas) || !ParseInt64(args[2], &timeout_ms) || timeout_ms < 0) {
+    return false;
+  }
+  return replicas > 0 && node_->is_leader() &&
+         node_->ReplicasWith(batch.session().last_write()) < static_cast<uint64_t>(replicas);
+}
+
+void Executor::AwaitReplicas(Batch& batch) {
+  const Args args = batch.ArgsOf(batch.items[batch.next]);
+  int64_t replicas = 0;
+  int64_t timeout_ms = 0;
+  KIWI_CHECK(ParseInt64(args[1], &replicas) && ParseInt64(args[2], &timeout_ms),
+             "WAIT was put off with arguments that it refuses");
+  constexpr int64_t kNsPerMs = 1'000'000;
+  constexpr int64_t kForeverMs = int64_t{1} << 40;  // as good as: 34 years
+  const int64_t deadline_ns =
+      timeout_ms == 0 ? 0 : clock_->MonotonicNs() + std::min(timeout_ms, kForeverMs) * kNsPerMs;
+  replica_waits_->Add(&batch, batch.session().last_write(), static_cast<uint64_t>(replicas),
+                      deadline_ns);
+}
+
 // Whether the command looks at the keyspace here and now.
 bool Executor::ReadsState(const Session& session, const Command& command) const {
   if (!command.Is(commands::kTransaction)) {
@@ -211,11 +255,13 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
   }
   const Command& command = *item.command;
   if (const std::string refusal = Refusal(session, command, args); !refusal.empty()) {
-    if (!command.Is(commands::kTransaction) || command.full_name != "exec") session.NoteRefused();
-    stats_->Local().RecordRejected(command.id);
-    stats_->Local().RecordError(refusal);
-    Answer(batch, item, [&](ReplyWriter& reply) { reply.Error(refusal); });
-    return Step::kDone;
+    return Refuse(batch, item, refusal);
+  }
+  if (redirect_ != nullptr) [[unlikely]] {
+    if (const std::string refusal = redirect_->Check(session, command, args); !refusal.empty()) {
+      if (command.full_name == "exec") session.EndTransaction();
+      return Refuse(batch, item, refusal);
+    }
   }
   if (!batch.has_pending_writes() && ReadsState(session, command) && !ReadsMayRun(batch)) {
     if (!batch.reads_refused) return Step::kAwaitRead;
@@ -240,6 +286,9 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
     return Step::kDone;
   }
   const bool fast = IsFast(command, args.size());
+  if (command.Is(commands::kAwaitsReplicas) && !pending && MustWait(batch, args)) {
+    return Step::kAwaitReplicas;
+  }
   if (pending && !fast) return Step::kEndPass;  // must see the writes, and not hold up the applier
   if (command.Is(commands::kReadOnly)) {
     if (pending) {

@@ -24,6 +24,8 @@ class ServerView;
 
 namespace kiwi::server {
 
+class Redirect;
+class ReplicaWaits;
 class Session;
 
 inline constexpr std::string_view kStorageFailedError =
@@ -101,15 +103,22 @@ class Executor {
   // first batch.
   void SetResume(std::function<void(Batch&)> resume) { resume_ = std::move(resume); }
   void Resume(Batch& batch) { resume_(batch); }
+  // Before the first batch; they outlive it. Without a redirect, cluster-enabled is no.
+  void SetRedirect(const Redirect* redirect) { redirect_ = redirect; }
+  void SetReplicaWaits(ReplicaWaits* waits) { replica_waits_ = waits; }
   void SetSlowThreshold(int64_t ns) { slow_ns_.store(ns, std::memory_order_relaxed); }
 
  private:
   // kAwaitRead: the pass goes on with this item once its reads are linearizable.
-  enum class Step : uint8_t { kDone, kEndPass, kAwaitRead };
+  // kAwaitReplicas: likewise, once other nodes have what WAIT asks for.
+  enum class Step : uint8_t { kDone, kEndPass, kAwaitRead, kAwaitReplicas };
 
   Step Execute(Batch& batch, Item& item);
   // The text of the refusal, or empty.
   std::string Refusal(Session& session, const commands::Command& command, commands::Args args);
+  Step Refuse(Batch& batch, Item& item, std::string_view refusal);
+  bool MustWait(Batch& batch, commands::Args args) const;
+  void AwaitReplicas(Batch& batch);
   bool ReadsState(const Session& session, const commands::Command& command) const;
   bool ReadsMayRun(Batch& batch) const;
   Step ExecuteTransactionCommand(Batch& batch, Item& item);
@@ -144,6 +153,8 @@ class Executor {
   std::atomic<uint64_t> max_memory_{0};
   std::atomic<int64_t> slow_ns_{std::numeric_limits<int64_t>::max()};
   std::function<void(Batch&)> resume_;
+  const Redirect* redirect_ = nullptr;
+  ReplicaWaits* replica_waits_ = nullptr;
   OnSlow on_slow_;
 };
 

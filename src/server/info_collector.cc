@@ -90,6 +90,7 @@ void ServerCommands::CollectBasics(InfoFigures* figures) {
   const raft::NodeStatus node = server_->engine().node().GetStatus();
   Stats& stats = server_->stats();
 
+  figures->cluster = DescribeCluster();
   auto& server = figures->server;
   server.version = kKiwiVersion;
   server.os = OsName();

@@ -48,9 +48,12 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clo
     : options_(options),
       clock_(clock),
       engine_(std::move(engine)),
+      roster_(&engine_->node(), options.client_address, options.cluster_enabled, clock),
+      redirect_(&engine_->node()),
       stats_(commands::CommandTable::Get().id_count()),
       channel_(options.channel),
       workers_(&channel_, "kiwi-worker"),
+      replica_waits_(&engine_->node(), clock, [this](Batch& batch) { Resume(batch); }),
       loops_(Named(options.loop, "kiwi-net"), [this](net::Loop& loop) { SetUpLoop(loop); }),
       elastic_(options.elastic),
       default_priorities_(static_cast<size_t>(commands::CommandTable::Get().id_count())) {
@@ -62,6 +65,8 @@ Server::~Server() { Stop(); }
 void Server::SetView(commands::ServerView* view) {
   executor_ = std::make_unique<Executor>(&engine_->keyspace(), &engine_->node(), view, &stats_);
   executor_->SetResume([this](Batch& batch) { Resume(batch); });
+  if (options_.cluster_enabled) executor_->SetRedirect(&redirect_);
+  executor_->SetReplicaWaits(&replica_waits_);
   executor_->SetOnSlow(
       [this](const commands::Command& command, const Session& session, commands::Args args,
              int64_t elapsed_ns) { OnSlowCall(command, session, args, elapsed_ns); });
@@ -104,6 +109,7 @@ void Server::Stop() {
   draining_ = true;
   elastic_.Stop();
   if (listener_) listener_->Close();
+  replica_waits_.Stop();
   const int64_t deadline_ns = clock_->MonotonicNs() + options_.shutdown_timeout_ms * 1'000'000;
   while (under_way_.load() > 0 && clock_->MonotonicNs() < deadline_ns) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -262,6 +268,7 @@ void Server::Cron() {
     NoteMemory(ReadAllocator().allocated);
   }
   if (cluster_) cluster_->Maintain();
+  roster_.Maintain(cluster_ != nullptr);
   if (active_expire_ && !draining_) ExpireCycle();
 }
 

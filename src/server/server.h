@@ -25,6 +25,9 @@
 #include "server/executor.h"
 #include "server/latency.h"
 #include "server/loop_state.h"
+#include "server/redirect.h"
+#include "server/replica_waits.h"
+#include "server/roster.h"
 #include "server/slowlog.h"
 #include "server/stats.h"
 
@@ -52,6 +55,8 @@ enum class SubmitResult : uint8_t {
 struct ServerOptions {
   EngineOptions engine;
   std::optional<ClusterOptions> cluster;  // none: a group of its own for good
+  ClientAddress client_address;           // as clients are told
+  bool cluster_enabled = false;           // clients are sent to the leader
   net::ListenerOptions listener;
   net::LoopOptions loop;
   runtime::ChannelOptions channel;
@@ -130,6 +135,7 @@ class Server {
   // --- for the view ---
   Engine& engine() { return *engine_; }
   Cluster* cluster() { return cluster_.get(); }  // null: there is no raft.port
+  const Roster& roster() const { return roster_; }
   Stats& stats() { return stats_; }
   Slowlog& slowlog() { return slowlog_; }
   LatencyMonitor& latency() { return latency_; }
@@ -177,6 +183,8 @@ class Server {
   Clock* const clock_;
   const std::unique_ptr<Engine> engine_;
   std::unique_ptr<Cluster> cluster_;
+  Roster roster_;
+  const Redirect redirect_;
   int64_t started_ms_ = 0;
 
   Stats stats_;
@@ -186,6 +194,7 @@ class Server {
   runtime::PriorityChannel channel_;
   runtime::WorkerPool workers_;
   std::unique_ptr<Executor> executor_;
+  ReplicaWaits replica_waits_;
   Backpressure backpressure_;
   net::LoopPool loops_;
   bool first_loop_made_ = false;  // of the thread that sets loops up

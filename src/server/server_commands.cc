@@ -60,6 +60,11 @@ Status ServerCommands::SetDiskFault(std::string_view fault, std::string_view val
 std::string ServerCommands::AllocatorReport() { return ReadAllocatorReport(); }
 void ServerCommands::PurgeAllocator() { ReleaseFreeMemory(); }
 
+commands::ClusterState ServerCommands::DescribeCluster() {
+  Cluster* const cluster = server_->cluster();
+  return server_->roster().Describe(cluster != nullptr ? &cluster->transport() : nullptr);
+}
+
 std::vector<commands::ClientInfo> ServerCommands::ListClients(
     const commands::ClientFilter& filter) {
   return server_->registry().List(filter, clock_->MonotonicNs() / 1'000'000);

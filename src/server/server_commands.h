@@ -27,6 +27,11 @@ class ServerCommands final : public commands::ServerView {
   std::optional<commands::ConfigSetError> ConfigSet(commands::NameValueViews options) override;
   Status ConfigRewrite() override { return config_->Rewrite(); }
   void CollectInfo(uint32_t needs, commands::InfoFigures* figures) override;
+  bool cluster_enabled() const override { return server_->options().cluster_enabled; }
+  commands::ClusterState DescribeCluster() override;
+  uint64_t ReplicasWith(uint64_t index) override {
+    return server_->engine().node().ReplicasWith(index);
+  }
   void ResetStats() override { server_->stats().Reset(); }
   std::string AllocatorReport() override;
   void PurgeAllocator() override;

@@ -382,6 +382,7 @@ void Session::Reset() {
   skip_replies_ = 0;
   SetNoEvict(false);
   db_ = 0;
+  read_only_ = false;
   resp_version_ = 2;
   priority_ = commands::ClientPriority::kNormal;
   priority_chosen_ = false;

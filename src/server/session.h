@@ -65,6 +65,8 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   }
   // A request was refused: a transaction that is being queued will not be executed.
   void NoteRefused() { transaction_refused_ = transaction_refused_ || in_multi_; }
+  void NoteWrite(uint64_t log_index) { last_write_ = log_index; }
+  bool read_only() const { return read_only_; }
   QueuedCommands& queue() { return transaction_.queue; }
   const QueuedCommands& queue() const { return transaction_.queue; }
   bool transaction_refused() const { return transaction_refused_; }
@@ -98,6 +100,8 @@ class Session final : public net::Connection::Handler, public commands::SessionV
     priority_chosen_ = true;
   }
   void SetNoEvict(bool on) override { record_->SetFlag(ClientRecord::kNoEvict, on); }
+  void SetReadOnly(bool on) override { read_only_ = on; }
+  uint64_t last_write() const override { return last_write_; }
   void CloseAfterReply() override { close_after_reply_ = true; }
   void Reset() override;
   bool in_transaction() const override { return in_multi_ || in_exec_; }
@@ -152,6 +156,8 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   bool reply_off_ = false;
   uint8_t skip_replies_ = 0;  // 2: this reply and the next; 1: this one
   bool close_after_reply_ = false;
+  bool read_only_ = false;   // READONLY
+  uint64_t last_write_ = 0;  // log index
   commands::ClientPriority priority_ = commands::ClientPriority::kNormal;
   bool priority_chosen_ = false;  // by CLIENT PRIORITY; else each command has its default
   Transaction transaction_;

@@ -34,9 +34,24 @@ Result<PeerAddress> ParseMember(std::string_view text) {
   return PeerAddress{static_cast<raft::NodeId>(id), std::string(host), static_cast<int>(port)};
 }
 
-raft::Member Self(const Config& config) {
+bool IsWildcard(std::string_view address) {
+  return address == "*" || address == "::*" || address == "0.0.0.0" || address == "::";
+}
+
+// An address that listens on all is none that one can be reached by.
+std::string AnnouncedHost(const Config& config, const std::vector<PeerAddress>& members) {
   const std::string announced = config.Get<"raft.announce-host">();
-  const std::string host = announced.empty() ? config.Get<"raft.bind">() : announced;
+  if (!announced.empty()) return announced;
+  const std::string bind = config.Get<"raft.bind">();
+  if (!IsWildcard(bind)) return bind;
+  for (const PeerAddress& member : members) {
+    if (static_cast<int64_t>(member.id) == config.Get<"raft.node-id">()) return member.host;
+  }
+  return {};
+}
+
+raft::Member Self(const Config& config, const std::vector<PeerAddress>& members) {
+  const std::string host = AnnouncedHost(config, members);
   const auto announced_port = static_cast<int>(config.Get<"raft.announce-port">());
   return {
       .id = static_cast<raft::NodeId>(config.Get<"raft.node-id">()),
@@ -85,11 +100,11 @@ Bootstrap BootstrapOf(const Config& config, std::vector<PeerAddress> members,
   for (const PeerAddress& member : members) {
     shared += "," + std::to_string(member.id);
     bootstrap.voters.push_back(member.id);
-    bootstrap.membership.Put(member.id == self.id ? self
-                                                  : raft::Member{.id = member.id,
-                                                                 .raft_host = member.host,
-                                                                 .raft_port = member.port,
-                                                                 .client_host = member.host});
+    // Where its clients reach it, each node tells by itself (server/roster.h).
+    const bool own = member.id == self.id;
+    bootstrap.membership.Put({.id = member.id,
+                              .raft_host = own ? self.raft_host : member.host,
+                              .raft_port = own ? self.raft_port : member.port});
   }
   bootstrap.membership.cluster_id = Hash64(shared, 1) | 1;
   bootstrap.hash_seed = Hash64(shared, 2) | 1;
@@ -112,9 +127,16 @@ Result<std::vector<PeerAddress>> ParseMembers(std::string_view text) {
 Status SetUpCluster(const Config& config, ServerOptions* options) {
   KIWI_ASSIGN_OR_RETURN(const std::vector<PeerAddress> members,
                         ParseMembers(config.Get<"raft.initial-members">()));
-  const raft::Member self = Self(config);
+  const raft::Member self = Self(config, members);
+  if (self.client_host.empty()) {
+    return {StatusCode::kConfig,
+            "raft.bind is a wildcard: set raft.announce-host to the address that other nodes and "
+            "clients reach this node by"};
+  }
   if (!members.empty()) KIWI_RETURN_IF_ERROR(CheckMembers(members, self));
   options->engine.bootstrap = BootstrapOf(config, members, self);
+  options->client_address = {.host = self.client_host, .port = self.client_port};
+  options->cluster_enabled = config.Get<"cluster-enabled">();
   if (self.raft_port == 0) return {};
   ClusterOptions cluster;
   cluster.transport.self = self.id;

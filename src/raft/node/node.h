@@ -151,6 +151,13 @@ class Node {
   NodeId leader() const { return leader_.load(std::memory_order_acquire); }
   bool is_leader() const { return leader() == id(); }
   Membership membership() const KIWI_EXCLUDES(core_mu_);
+  std::optional<Member> FindMember(NodeId id) const KIWI_EXCLUDES(core_mu_);
+  // Where a member's clients reach it. Only from StateMachine::Apply: it is replicated, through an
+  // entry of the state machine's. Of a node that is not a member it has no effect.
+  void SetClientAddress(NodeId id, std::string host, int port) KIWI_EXCLUDES(core_mu_);
+  // How many other members have the log up to `index` on their disks. Only the leader knows; any
+  // other node says what must be so of an index that is committed. Index 0: those that are there.
+  size_t ReplicasWith(LogIndex index) const KIWI_EXCLUDES(core_mu_);
   // As RawNode's. The change holds once applied_index() has reached the result's index, unless an
   // entry of another term came there.
   Result<ProposeResult> ProposeConfChange(const ConfChange& change) KIWI_EXCLUDES(core_mu_);

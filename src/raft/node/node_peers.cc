@@ -269,6 +269,33 @@ Membership Node::membership() const {
   return membership_;
 }
 
+std::optional<Member> Node::FindMember(NodeId id) const {
+  MutexLock lock(core_mu_);
+  const Member* const member = membership_.Find(id);
+  return member != nullptr ? std::optional<Member>(*member) : std::nullopt;
+}
+
+void Node::SetClientAddress(NodeId id, std::string host, int port) {
+  MutexLock lock(core_mu_);
+  const Member* const known = membership_.Find(id);
+  if (known == nullptr) return;
+  Member member = *known;
+  member.client_host = std::move(host);
+  member.client_port = port;
+  membership_.Put(member);
+}
+
+size_t Node::ReplicasWith(LogIndex index) const {
+  MutexLock lock(core_mu_);
+  if (core_->role() != Role::kLeader) return conf_state_.voters.size() / 2;
+  size_t count = 0;
+  for (const RawNode::PeerProgress& peer : core_->Progress()) {
+    if (peer.id == options_.core.id) continue;
+    count += index == 0 ? peer.recently_active : peer.match >= index;
+  }
+  return count;
+}
+
 Result<ProposeResult> Node::ProposeConfChange(const ConfChange& change) {
   Consequences consequences;
   Result<ProposeResult> result = Status();

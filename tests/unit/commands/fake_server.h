@@ -37,6 +37,8 @@ class FakeSession final : public SessionView {
   ClientPriority priority() const override { return info.priority; }
   void SetPriority(ClientPriority priority) override { info.priority = priority; }
   void SetNoEvict(bool on) override { info.no_evict = on; }
+  void SetReadOnly(bool on) override { read_only = on; }
+  uint64_t last_write() const override { return 42; }
   void CloseAfterReply() override { closing = true; }
   void Reset() override { info = {.id = info.id}; }
   bool in_transaction() const override { return false; }
@@ -45,6 +47,7 @@ class FakeSession final : public SessionView {
   ReplyMode reply_mode = ReplyMode::kOn;
   bool is_authenticated = true;
   bool closing = false;
+  bool read_only = false;
 };
 
 class FakeServer final : public ServerView {
@@ -68,6 +71,9 @@ class FakeServer final : public ServerView {
   }
   Status ConfigRewrite() override { return {StatusCode::kNotFound, "no file"}; }
   void CollectInfo(uint32_t, InfoFigures* out) override { *out = figures; }
+  bool cluster_enabled() const override { return cluster.enabled; }
+  ClusterState DescribeCluster() override { return cluster; }
+  uint64_t ReplicasWith(uint64_t index) override { return index == last_write ? replicas : 0; }
   void ResetStats() override {}
   std::string AllocatorReport() override { return {}; }
   void PurgeAllocator() override {}
@@ -123,6 +129,9 @@ class FakeServer final : public ServerView {
   std::optional<std::string> password;
   std::vector<NameValue> options;
   InfoFigures figures;
+  ClusterState cluster{.ok = true, .own = 1, .nodes = {{.node = 1, .leader = true}}};
+  uint64_t replicas = 0;
+  uint64_t last_write = 42;
   std::vector<ClientInfo> clients;
   std::optional<PauseMode> paused;
   int64_t paused_until_ms = 0;

@@ -1,0 +1,85 @@
+#include "server/replica_waits.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "server/batch.h"
+#include "server/session.h"
+
+namespace kiwi::server {
+namespace {
+
+// Followers answer within a few of these.
+constexpr auto kLookAgain = std::chrono::milliseconds(2);
+
+}  // namespace
+
+ReplicaWaits::ReplicaWaits(const raft::Node* node, Clock* clock, std::function<void(Batch&)> resume)
+    : node_(node), clock_(clock), resume_(std::move(resume)) {}
+
+ReplicaWaits::~ReplicaWaits() { Stop(); }
+
+void ReplicaWaits::Add(Batch* batch, uint64_t index, uint64_t replicas, int64_t deadline_ns) {
+  {
+    MutexLock lock(mu_);
+    if (!stopping_) {
+      if (!thread_.joinable()) thread_ = std::thread([this] { Thread(); });
+      waiting_.push_back({batch, index, replicas, deadline_ns});
+      changed_.NotifyAll();
+      return;
+    }
+  }
+  Resume({{batch, index, replicas, deadline_ns}});
+}
+
+void ReplicaWaits::Stop() {
+  std::vector<Waiting> left;
+  std::thread thread;
+  {
+    MutexLock lock(mu_);
+    stopping_ = true;
+    left.swap(waiting_);
+    thread.swap(thread_);
+    changed_.NotifyAll();
+  }
+  Resume(left);
+  if (thread.joinable()) thread.join();
+}
+
+bool ReplicaWaits::IsOver(const Waiting& waiting, int64_t now_ns) const {
+  return (waiting.deadline_ns != 0 && now_ns >= waiting.deadline_ns) ||
+         waiting.batch->session().closing() || !node_->is_leader() ||
+         node_->ReplicasWith(waiting.index) >= waiting.replicas;
+}
+
+void ReplicaWaits::Resume(const std::vector<Waiting>& over) {
+  for (const Waiting& waiting : over) {
+    waiting.batch->wait_over = true;
+    resume_(*waiting.batch);
+  }
+}
+
+void ReplicaWaits::Thread() {
+  pthread_setname_np(pthread_self(), "kiwi-wait");
+  for (;;) {
+    std::vector<Waiting> over;
+    {
+      MutexLock lock(mu_);
+      while (!stopping_ && waiting_.empty()) changed_.Wait(mu_);
+      if (stopping_) return;
+      changed_.WaitFor(mu_, kLookAgain);
+      const int64_t now_ns = clock_->MonotonicNs();
+      std::erase_if(waiting_, [&](const Waiting& waiting) {
+        const bool is_over = IsOver(waiting, now_ns);
+        if (is_over) over.push_back(waiting);
+        return is_over;
+      });
+    }
+    Resume(over);
+  }
+}
+
+}  // namespace kiwi::server
