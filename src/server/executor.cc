@@ -42,7 +42,11 @@ constexpr size_t kFastArguments = 64;  // of a kPerArgument command that a net l
 
 Executor::Executor(keyspace::Keyspace* keyspace, raft::Node* node, commands::ServerView* server,
                    Stats* stats)
-    : keyspace_(keyspace), node_(node), server_(server), stats_(stats), clock_(&node->group_clock()) {}
+    : keyspace_(keyspace),
+      node_(node),
+      server_(server),
+      stats_(stats),
+      clock_(&node->group_clock()) {}
 
 void Executor::SetCurrentLoop(net::Loop* loop) { t_loop = loop; }
 net::Loop* Executor::CurrentLoop() { return t_loop; }

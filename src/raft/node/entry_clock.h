@@ -22,6 +22,7 @@
 #include <limits>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace kiwi::raft {
 
@@ -33,6 +34,7 @@ class EntryClock final : public Clock {
       : clock_(clock), last_stamp_(replicated_ms), now_ms_(replicated_ms) {}
 
   // What the group's clock shows, as far as this node knows: what Stamp would say, were it to lead.
+  // Unlike stamps it may fall, by what this node was ahead.
   int64_t WallMs() override {
     const int64_t offset_ms = offset_ms_.load(std::memory_order_acquire);
     return offset_ms == kOwnWall ? clock_->WallMs() : offset_ms + MonotonicMs();
@@ -40,13 +42,19 @@ class EntryClock final : public Clock {
   int64_t WallUs() override { return WallMs() * 1000; }
   int64_t MonotonicNs() override { return clock_->MonotonicNs(); }
 
-  // A live leader said so just now; a leader of several says it to itself.
-  void Heard(int64_t group_ms) {
-    const int64_t offset_ms = group_ms - MonotonicMs();
-    int64_t known = offset_ms_.load(std::memory_order_relaxed);
-    while ((known == kOwnWall || offset_ms > known) &&
-           !offset_ms_.compare_exchange_weak(known, offset_ms, std::memory_order_acq_rel)) {
-    }
+  // A live leader said so just now; a leader of several says it to itself. Forward it is followed at
+  // once. Back, which is what remains of a delay on the way or of this node's clock running fast, by
+  // at most half of the time that has passed: so no member keeps what its own clock has gained, and
+  // what was seen before a leader fell silent is not undone at once.
+  void Heard(int64_t group_ms) KIWI_EXCLUDES(heard_mu_) {
+    MutexLock lock(heard_mu_);
+    const int64_t now_ms = MonotonicMs();
+    const int64_t told = group_ms - now_ms;
+    const int64_t known = offset_ms_.load(std::memory_order_relaxed);
+    const int64_t back_max = (now_ms - heard_at_ms_) / 2;
+    heard_at_ms_ = now_ms;
+    offset_ms_.store(known == kOwnWall ? told : std::max(told, known - back_max),
+                     std::memory_order_release);
   }
 
   // For an entry that is composed. Never falls. Calls are serialised by the caller.
@@ -70,6 +78,8 @@ class EntryClock final : public Clock {
 
   Clock* const clock_;
   std::atomic<int64_t> offset_ms_{kOwnWall};  // of the group's clock to the monotonic one
+  Mutex heard_mu_;
+  int64_t heard_at_ms_ KIWI_GUARDED_BY(heard_mu_) = 0;  // monotonic
   int64_t last_stamp_;
   std::atomic<int64_t> now_ms_;
 };

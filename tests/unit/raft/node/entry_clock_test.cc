@@ -60,8 +60,23 @@ TEST(EntryClock, ALeaderWhoseWallClockIsAheadGoesOnFromWhatItWasTold) {
   first_wall.AdvanceMs(500);
   ahead.AdvanceMs(500);
   EXPECT_EQ(second.Stamp(), first.Stamp()) << "both count the same half second";
-  second.Heard(kHourMs);
-  EXPECT_EQ(second.WallMs(), kHourMs + 500) << "what came late turns nothing back";
+}
+
+TEST(EntryClock, AMemberWhoseClockRunsFastDoesNotKeepWhatItGained) {
+  ManualClock leader_wall(kHourMs);
+  ManualClock fast_wall(kHourMs);
+  EntryClock leader(&leader_wall, 0);
+  EntryClock fast(&fast_wall, 0);
+  for (int i = 0; i < 1000; ++i) {
+    leader.Heard(leader.WallMs());
+    fast.Heard(leader.WallMs());
+    leader_wall.AdvanceMs(100);
+    fast_wall.AdvanceMs(109);
+  }
+  EXPECT_LE(fast.WallMs() - leader.WallMs(), 10) << "what it gained since it last heard";
+  fast_wall.AdvanceMs(1000);
+  fast.Heard(leader.WallMs());
+  EXPECT_GT(fast.WallMs(), leader.WallMs() + 400) << "followed back by half the time at most";
 }
 
 // A key set by a leader whose clock is ahead; the next leader's is an hour behind.
