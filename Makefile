@@ -7,7 +7,7 @@ CTEST = ctest --output-on-failure --no-tests=error -j$(JOBS)
 CONFIGURE = cmake -S . -G Ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check fmt asan tsan bench bench-cluster fuzz tcl sim sim-mutants crash chaos coverage clean
+.PHONY: help deps build run test check fmt asan tsan bench bench-cluster fuzz tcl sim sim-mutants crash chaos clients coverage clean
 
 help: ## this list
 	@echo "make <target>:"
@@ -86,6 +86,11 @@ chaos: deps $(BUILD)/build.ninja ## real servers, clients and faults, all result
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server linearize
 	@tests/chaos/chaos.py --server $(BUILD)/src/kiwi-server --linearize $(BUILD)/tests/chaos/linearize \
 	  --seconds $(or $(SECONDS),60) --nodes $(or $(NODES),3) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+clients: deps $(BUILD)/build.ninja ## clients from npm (ioredis, node-redis) through failovers (SECONDS=12 ARGS=ioredis-cluster)
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
+	@tests/clients/clients_test.py --server $(BUILD)/src/kiwi-server --folder $(BUILD)/clients \
+	  --seconds $(or $(SECONDS),12) $(ARGS)
 
 coverage: deps ## line and branch coverage of src/ by the unit tests and a bounded simulation (ONLY=raft/core for one folder)
 	@$(CONFIGURE) -B build-coverage -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=coverage

@@ -109,6 +109,7 @@ commands::ClusterState Roster::Describe(const raft::Transport* transport) const 
       node->failed = silent_ms < 0 || silent_ms > kFailedAfterMs;
       node->heard_ms = silent_ms < 0 ? 0 : clock_->WallMs() - silent_ms;
       node->lag_s = std::max<int64_t>(silent_ms, 0) / 1000;
+      node->linked_since_ms = clock_->WallMs() - (now_ms - link.connected_since_ms);
       node->bytes_queued = link.bytes_queued;
     }
   }

@@ -99,7 +99,9 @@ def all_say_the_same(group):
             assert ("master" in mine.split()[2]) == (server is leader), mine
             assert "cluster_state:ok" in client.command("CLUSTER", "INFO").decode()
             replids.add(info(client, "replication")["master_replid"])
-            expect(len(client.command("CLUSTER", "LINKS")), 2, "CLUSTER LINKS")
+            links = client.command("CLUSTER", "LINKS")
+            expect(len(links), 2, "CLUSTER LINKS")
+            assert all(abs(time.time() * 1000 - link[5]) < 60_000 for link in links), links
     expect(len(set(ids.values())), 3, "ids differ")
     expect(len(replids), 1, "one replication id")
 

@@ -24,7 +24,7 @@ class Link;
 
 // What is counted for a peer; written by the loop (drops by anybody), read by anybody.
 struct PeerCounters {
-  std::atomic<int64_t> rtt_us{-1}, last_contact_ms{-1};
+  std::atomic<int64_t> rtt_us{-1}, last_contact_ms{-1}, connected_since_ms{-1};
   std::atomic<uint64_t> bytes_sent{0}, bytes_received{0}, messages_sent{0}, messages_received{0},
       messages_dropped{0}, services_sent{0}, services_received{0}, reconnects{0};
   std::atomic<uint64_t> errors[kLinkErrors] = {};

@@ -237,6 +237,7 @@ std::vector<PeerLinkStats> Transport::Impl::stats() const {
     s.breaker = peer->breaker.load(std::memory_order_relaxed);
     s.rtt_us = c.rtt_us.load(std::memory_order_relaxed);
     s.last_contact_ms = c.last_contact_ms.load(std::memory_order_relaxed);
+    s.connected_since_ms = c.connected_since_ms.load(std::memory_order_relaxed);
     s.bytes_sent = c.bytes_sent.load(std::memory_order_relaxed);
     s.bytes_received = c.bytes_received.load(std::memory_order_relaxed);
     s.messages_sent = c.messages_sent.load(std::memory_order_relaxed);

@@ -116,9 +116,10 @@ struct PeerLinkStats {
   bool connected = false;          // the message stream
   bool service_connected = false;  // the service stream
   BreakerState breaker = BreakerState::kClosed;
-  int64_t rtt_us = -1;           // of the last ping; -1: not known
-  int64_t last_contact_ms = -1;  // monotonic, of the last bytes from this peer; -1: never
-  uint64_t bytes_sent = 0;       // both streams, frames included
+  int64_t rtt_us = -1;              // of the last ping; -1: not known
+  int64_t last_contact_ms = -1;     // monotonic, of the last bytes from this peer; -1: never
+  int64_t connected_since_ms = -1;  // monotonic, of the message stream that stood last; -1: never
+  uint64_t bytes_sent = 0;          // both streams, frames included
   uint64_t bytes_received = 0;
   uint64_t messages_sent = 0;  // Raft messages
   uint64_t messages_received = 0;

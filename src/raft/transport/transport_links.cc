@@ -262,6 +262,9 @@ void Transport::Impl::EstablishDialed(Record& record) {
     peer.counters->reconnects.fetch_add(1, std::memory_order_relaxed);
   }
   const bool messages = link.stream() == StreamKind::kMessages;
+  if (messages) {
+    peer.counters->connected_since_ms.store(dial.stands_since_ms, std::memory_order_relaxed);
+  }
   link.SetQueue(MakeQueue(link.stream(), link.join_only()));
   peer.SetQueue(messages ? QueueUse::kMessages : QueueUse::kRequests, link.queue());
   KIWI_LOG(kInfo, "raft link up peer={} address={}:{} stream={}", peer.address.id,
