@@ -78,6 +78,7 @@ struct BackupReport {
 };
 
 class FaultView;  // commands/fault_view.h
+class GroupView;  // commands/group_view.h
 
 enum class PauseMode : uint8_t { kWrites, kAll };
 
@@ -151,6 +152,9 @@ class ServerView {
   // Executes a write as if a client had sent it to database `db`, and returns its reply (RESP2)
   // once it is durable. Empty: that cannot be done here (inside a transaction).
   virtual std::string ExecuteWrite(int db, std::span<const std::string_view> args) = 0;
+
+  // --- the group ---
+  virtual GroupView* group() = 0;
 
   // --- debugging ---
   // By the names of storage::FileFaults::Set. kUnavailable: the server runs without a file layer.

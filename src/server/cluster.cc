@@ -1,8 +1,7 @@
 #include "server/cluster.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
+#include <utility>
 
 #include "base/coding.h"
 #include "base/log.h"
@@ -10,15 +9,8 @@
 namespace kiwi::server {
 namespace {
 
-// A learner so close behind the leader's log votes without holding up anybody.
-constexpr raft::LogIndex kPromoteLag = 1000;
-
-raft::ConfChange OneStep(raft::ConfChangeType type, raft::NodeId id, std::string context = "") {
-  raft::ConfChange change;
-  change.steps.push_back({.type = type, .node = id});
-  change.context = std::move(context);
-  return change;
-}
+// A removed node stays reachable so long, to be told.
+constexpr int64_t kLeavingMs = 2000;
 
 }  // namespace
 
@@ -37,10 +29,13 @@ Cluster::~Cluster() { Stop(); }
 
 Status Cluster::Start() {
   mover_.Start();
+  admin_.Start();
   return transport_.Start();
 }
 
 void Cluster::Stop() {
+  stopping_ = true;
+  admin_.Stop();
   mover_.Stop();
   transport_.Stop();
 }
@@ -54,18 +49,65 @@ void Cluster::AnswerForward(raft::NodeId origin, std::string answer) {
   (void)transport_.SendService(origin, kForwardAnswerKind, std::move(answer));
 }
 
+// --- who is there ---
+
 void Cluster::MembersChanged(const raft::Membership& membership) {
-  std::vector<raft::PeerAddress> peers;
+  const bool leading = node_->is_leader();
+  MutexLock lock(members_mu_);
+  const std::vector<raft::PeerAddress> before = std::exchange(peers_, {});
   for (const raft::Member& member : membership.members) {
     const auto known =
         std::find_if(options_.addresses.begin(), options_.addresses.end(),
                      [&member](const raft::PeerAddress& a) { return a.id == member.id; });
-    peers.push_back(known != options_.addresses.end()
-                        ? *known
-                        : raft::PeerAddress{member.id, member.raft_host, member.raft_port});
+    peers_.push_back(known != options_.addresses.end()
+                         ? *known
+                         : raft::PeerAddress{member.id, member.raft_host, member.raft_port});
+  }
+  const int64_t leaving_until_ns = clock_->MonotonicNs() + kLeavingMs * 1'000'000;
+  for (const raft::PeerAddress& peer : before) {
+    if (!leading || peer.id == options_.self.id || membership.Find(peer.id) != nullptr) continue;
+    leaving_.push_back({peer, leaving_until_ns});
+    (void)transport_.SendService(peer.id, kRemovedKind, {});
+  }
+  // A snapshot from before this node was added does not name it either, and does not know its id.
+  const raft::NodeId self = options_.self.id;
+  const bool removed = membership.Find(self) == nullptr && membership.last_id >= self;
+  if (removed && !removed_.exchange(removed)) {
+    KIWI_LOG(kWarn, "this node is no member of the group any more node={}", self);
+    // The others may still need to hear from the leader that it was.
+    for (raft::PeerAddress& peer : peers_) leaving_.push_back({peer, leaving_until_ns});
+    peers_.clear();
   }
   transport_.SetClusterId(membership.cluster_id);
-  transport_.SetPeers(peers);
+  TellTransport();
+}
+
+void Cluster::TellTransport() {
+  std::vector<raft::PeerAddress> all = peers_;
+  for (const Leaving& leaving : leaving_) all.push_back(leaving.address);
+  transport_.SetPeers(all);
+}
+
+void Cluster::ForgetLeaving() {
+  MutexLock lock(members_mu_);
+  const int64_t now_ns = clock_->MonotonicNs();
+  if (std::erase_if(leaving_, [now_ns](const Leaving& l) { return l.until_ns < now_ns; }) != 0) {
+    TellTransport();
+  }
+}
+
+void Cluster::OnRemoved(raft::NodeId from) {
+  if (from != node_->leader() || removed_.exchange(true)) return;
+  {
+    MutexLock lock(members_mu_);
+    peers_.clear();
+    leaving_.clear();
+    TellTransport();
+  }
+  KIWI_LOG(kWarn,
+           "the group has removed this node node={} leader={}: it takes no part any more, and its "
+           "id is not used again; to come back, empty its data directory and let it join",
+           options_.self.id, from);
 }
 
 void Cluster::TellTime(int64_t group_ms) {
@@ -78,7 +120,9 @@ void Cluster::TellTime(int64_t group_ms) {
 }
 
 void Cluster::LeaderChanged(bool leading) {
-  if (!leading) mover_.CancelSending();
+  if (leading) return;
+  mover_.CancelSending();
+  lag_times_.Clear();
 }
 
 void Cluster::OnService(raft::NodeId from, raft::ServiceKind kind, std::string&& payload) {
@@ -93,6 +137,13 @@ void Cluster::OnService(raft::NodeId from, raft::ServiceKind kind, std::string&&
       if (GetFixed(&in, &group_ms)) node_->OnTimeTold(from, group_ms);
       return;
     }
+    case kRemovedKind:
+      return OnRemoved(from);
+    case kJoinKind:
+      if (!admin_.Post([this, from, request = std::move(payload)] { AnswerJoin(from, request); })) {
+        KIWI_LOG(kWarn, "request to join dropped: too many wait");
+      }
+      return;
     case raft::kSnapshotRequestKind:
     case raft::kSnapshotReplyKind:
       return mover_.OnService(from, kind, std::move(payload));
@@ -104,74 +155,6 @@ void Cluster::OnService(raft::NodeId from, raft::ServiceKind kind, std::string&&
 void Cluster::OnServiceDown(raft::NodeId peer, raft::ServiceEnd end) {
   if (end == raft::ServiceEnd::kOurs) node_->OnForwardDown(peer);
   mover_.OnServiceDown(peer, end);
-}
-
-// --- membership ---
-
-void Cluster::Maintain() {
-  if (!node_->is_leader()) return;
-  const raft::NodeStatus status = node_->GetStatus();
-  if (!status.conf_state.voters_outgoing.empty()) return;
-  for (const auto& peer : status.peers) {
-    if (!peer.learner || peer.state != "replicate" || !peer.recently_active) continue;
-    if (peer.match + kPromoteLag < status.last_index) continue;
-    const auto proposed =
-        node_->ProposeConfChange(OneStep(raft::ConfChangeType::kAddVoter, peer.id));
-    if (proposed.ok()) KIWI_LOG(kInfo, "learner caught up, promoting node={}", peer.id);
-    return;  // one at a time
-  }
-}
-
-Status Cluster::AddNode(const raft::Member& member, int64_t timeout_ms) {
-  const raft::Membership now = node_->membership();
-  if (now.Find(member.id) != nullptr) {
-    return {StatusCode::kInvalidArgument, "node " + std::to_string(member.id) + " is a member"};
-  }
-  if (member.id <= now.last_id) {
-    return {StatusCode::kInvalidArgument, "node id " + std::to_string(member.id) +
-                                              " was used before; the next free one is " +
-                                              std::to_string(now.last_id + 1)};
-  }
-  for (const raft::Member& other : now.members) {
-    if (other.raft_host == member.raft_host && other.raft_port == member.raft_port) {
-      return {StatusCode::kInvalidArgument,
-              "node " + std::to_string(other.id) + " has this address"};
-    }
-  }
-  // What the group holds must reach it as a snapshot: it knows nothing of how the log began.
-  if (log_->FirstIndex() <= 1) KIWI_RETURN_IF_ERROR(node_->CheckpointAndCompact(timeout_ms));
-  return Change(OneStep(raft::ConfChangeType::kAddLearner, member.id, raft::EncodeMember(member)),
-                timeout_ms);
-}
-
-Status Cluster::PromoteNode(raft::NodeId id, int64_t timeout_ms) {
-  if (node_->membership().Find(id) == nullptr) {
-    return {StatusCode::kNotFound, "no node " + std::to_string(id)};
-  }
-  return Change(OneStep(raft::ConfChangeType::kAddVoter, id), timeout_ms);
-}
-
-Status Cluster::RemoveNode(raft::NodeId id, int64_t timeout_ms) {
-  if (node_->membership().Find(id) == nullptr) {
-    return {StatusCode::kNotFound, "no node " + std::to_string(id)};
-  }
-  return Change(OneStep(raft::ConfChangeType::kRemove, id), timeout_ms);
-}
-
-Status Cluster::Change(const raft::ConfChange& change, int64_t timeout_ms) {
-  const Result<raft::ProposeResult> proposed = node_->ProposeConfChange(change);
-  KIWI_RETURN_IF_ERROR(proposed.status());
-  const int64_t deadline_ns = clock_->MonotonicNs() + timeout_ms * 1'000'000;
-  // Applied: the membership names it. Lost: another term's entry took its place.
-  while (node_->applied_index() < proposed->index) {
-    if (clock_->MonotonicNs() > deadline_ns || node_->GetStatus().term != proposed->term) {
-      return {StatusCode::kAborted,
-              "the change was proposed; whether it takes effect is not known"};
-    }
-    node_->ApplyCommitted(false);  // this may be the only worker
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return {};
 }
 
 }  // namespace kiwi::server

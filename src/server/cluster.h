@@ -10,15 +10,20 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "raft/node/node.h"
 #include "raft/node/peers.h"
 #include "raft/node/snapshot_mover.h"
 #include "raft/transport/transport.h"
+#include "server/admin_thread.h"
+#include "server/join_wire.h"
+#include "server/lag_times.h"
 
 namespace kiwi::server {
 
 struct ClusterOptions {
+  raft::Member self;  // as others are told
   raft::TransportOptions transport;
   raft::SnapshotMoverOptions mover;
   // Where this node reaches members by other addresses than they are known by (raft.initial-members
@@ -30,6 +35,9 @@ struct ClusterOptions {
 inline constexpr raft::ServiceKind kForwardKind = 2;
 inline constexpr raft::ServiceKind kForwardAnswerKind = kForwardKind | raft::kServiceReply;
 inline constexpr raft::ServiceKind kTimeKind = 3;  // the group's clock, fixed64 ms
+// From the leader that has removed the receiver: nobody else would tell it.
+inline constexpr raft::ServiceKind kRemovedKind = 4;
+inline constexpr raft::ServiceKind kJoinKind = 5 | raft::kServiceJoin;
 
 class Cluster final : public raft::Peers,
                       public raft::TransportHandler,
@@ -45,18 +53,29 @@ class Cluster final : public raft::Peers,
   Status Start();
   // Before the node's.
   void Stop();
-  // A few times a second, on any thread: promotes learners that have caught up.
+  // A few times a second, on one thread: promotes learners that have caught up.
   void Maintain();
 
   // --- changes of membership; on the leader, any thread that may wait ---
   // Returns once the change is applied here. kNotLeader; kBusy: another change is under way, try
   // again; kAborted: it is not known whether it took effect.
   Status AddNode(const raft::Member& member, int64_t timeout_ms);  // a learner, promoted later
-  Status PromoteNode(raft::NodeId id, int64_t timeout_ms);
-  Status RemoveNode(raft::NodeId id, int64_t timeout_ms);
+  // Unless forced: only what has caught up, and only if a reachable majority remains.
+  Status PromoteNode(raft::NodeId id, bool force, int64_t timeout_ms);
+  Status RemoveNode(raft::NodeId id, bool force, int64_t timeout_ms);
+  // kNotLeader, and where the leader is.
+  Status NotLeader() const;
+
+  // --- joining another group; any thread that may wait ---
+  // Asks once, and answers what was said.
+  Result<JoinAnswer> AskToJoin(const std::string& host, int port, int64_t timeout_ms);
 
   raft::Transport& transport() { return transport_; }
   raft::SnapshotMover& mover() { return mover_; }
+  const LagTimes& lag_times() const { return lag_times_; }
+  const raft::Member& self() const { return options_.self; }
+  // The group has removed this node, and it knows.
+  bool removed() const { return removed_.load(std::memory_order_relaxed); }
 
   // --- raft::Peers ---
   void Send(raft::Message message) override { transport_.Send(std::move(message)); }
@@ -92,7 +111,20 @@ class Cluster final : public raft::Peers,
   }
 
  private:
+  struct Leaving {  // removed a moment ago, and still reachable to be told so
+    raft::PeerAddress address;
+    int64_t until_ns = 0;
+  };
+
   Status Change(const raft::ConfChange& change, int64_t timeout_ms);
+  size_t ReachableVoters(const raft::NodeStatus& status, raft::NodeId without) const;
+  void PromoteCaughtUp(const raft::NodeStatus& status);
+  void CompactForJoiners(const raft::NodeStatus& status);
+  void ForgetLeaving();
+  void OnRemoved(raft::NodeId from);
+  void AnswerJoin(raft::NodeId from, const std::string& request);
+  JoinAnswer TakeIn(const std::string& request);
+  Result<raft::NodeId> TakeInAs(raft::Member member);
 
   const ClusterOptions options_;
   raft::Node* const node_;
@@ -100,6 +132,16 @@ class Cluster final : public raft::Peers,
   Clock* const clock_;
   raft::Transport transport_;
   raft::SnapshotMover mover_;
+  AdminThread admin_;
+  LagTimes lag_times_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> removed_{false};
+  std::atomic<bool> compacting_{false};
+
+  Mutex members_mu_;
+  std::vector<raft::PeerAddress> peers_ KIWI_GUARDED_BY(members_mu_);  // the members
+  std::vector<Leaving> leaving_ KIWI_GUARDED_BY(members_mu_);
+  void TellTransport() KIWI_REQUIRES(members_mu_);
 };
 
 }  // namespace kiwi::server

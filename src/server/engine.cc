@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "keyspace/snapshot_source.h"
+#include "server/identity.h"
 #include "storage/factory.h"
 
 namespace kiwi::server {
@@ -52,6 +53,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
   std::unique_ptr<Engine> engine(new Engine);
   engine->dir_ = options.dir;
   KIWI_ASSIGN_OR_RETURN(engine->lock_, DataLock::Take(options.dir));
+  KIWI_RETURN_IF_ERROR(WipeIfMarked(options.dir, LogBackendOptions(options).path));
   KIWI_RETURN_IF_ERROR(engine->OpenLog(options));
   KIWI_RETURN_IF_ERROR(engine->OpenState(options));
   const int64_t start_ns = clock->MonotonicNs();

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -26,6 +27,8 @@ const char* malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_deca
 
 namespace kiwi::server {
 namespace {
+
+constexpr int kStartAnew = -1;  // of Run, beside exit codes
 
 int Fail(const Status& status) {
   std::fprintf(stderr, "kiwi-server: %s\n", std::string(status.message()).c_str());
@@ -58,6 +61,7 @@ int Run(const config::CommandLine& line) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGUSR1);  // start anew, see GroupAdmin
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
@@ -85,7 +89,7 @@ int Run(const config::CommandLine& line) {
   Server server(options, std::move(*engine), &clock);
   ServerCommands view(
       &server, &config, &clock, [](const commands::ShutdownRequest&) { kill(getpid(), SIGTERM); },
-      faults.get());
+      [] { kill(getpid(), SIGUSR1); }, faults.get());
   server.SetView(&view);
   BindSettings(&config, &server);
   if (const Status s = server.Start(); !s.ok()) return Fail(s);
@@ -97,9 +101,34 @@ int Run(const config::CommandLine& line) {
   const int received = WaitForSignal(signals);
   KIWI_LOG(kInfo, "shutting down signal={}", received);
   server.Stop();
+  if (received == SIGUSR1) {
+    if (const Status s = view.group_admin().CommitJoin(); !s.ok()) {
+      KIWI_LOG(kWarn, "no group is joined error=\"{}\"", s.ToString());
+    }
+    return kStartAnew;
+  }
   KIWI_LOG(kInfo, "bye");
   FlushLog();
   return 0;
+}
+
+// The same process with the same arguments. Nothing of the old life is left, save the signals that
+// are blocked, which the new one wants as well.
+int StartAnew(std::vector<std::string> args) {
+  // The backup has been restored.
+  if (const auto it = std::find(args.begin(), args.end(), "--restore-from");
+      it != args.end() && it + 1 != args.end()) {
+    args.erase(it, it + 2);
+  }
+  std::string name = "kiwi-server";
+  std::vector<char*> argv = {name.data()};
+  for (std::string& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  KIWI_LOG(kInfo, "starting anew");
+  FlushLog();
+  execv("/proc/self/exe", argv.data());
+  std::perror("kiwi-server cannot start itself anew");
+  return 1;
 }
 
 int Main(const std::vector<std::string>& args) {
@@ -113,7 +142,8 @@ int Main(const std::vector<std::string>& args) {
     std::printf("kiwi-server %s\n", std::string(kKiwiVersion).c_str());
     return 0;
   }
-  return Run(*line);
+  const int code = Run(*line);
+  return code == kStartAnew ? StartAnew(args) : code;
 }
 
 }  // namespace

@@ -25,11 +25,12 @@ std::string MakeRunId() {
 ServerCommands::ServerCommands(
     Server* server, config::Config* config, Clock* clock,
     std::function<void(const commands::ShutdownRequest&)> request_shutdown,
-    commands::FaultView* faults)
+    std::function<void()> request_restart, commands::FaultView* faults)
     : server_(server),
       config_(config),
       clock_(clock),
       request_shutdown_(std::move(request_shutdown)),
+      group_(server, clock, std::move(request_restart)),
       faults_(faults),
       run_id_(MakeRunId()) {}
 

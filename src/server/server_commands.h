@@ -8,6 +8,7 @@
 
 #include "commands/server_view.h"
 #include "config/config.h"
+#include "server/group_admin.h"
 #include "server/server.h"
 
 namespace kiwi::server {
@@ -15,10 +16,13 @@ namespace kiwi::server {
 // Thread-safe.
 class ServerCommands final : public commands::ServerView {
  public:
-  // All outlive it. request_shutdown ends the process in good order; called from any thread.
+  // All outlive it. request_shutdown ends the process in good order, request_restart begins it anew
+  // (GroupAdmin); called from any thread. faults: null unless they are enabled.
   ServerCommands(Server* server, config::Config* config, Clock* clock,
                  std::function<void(const commands::ShutdownRequest&)> request_shutdown,
-                 commands::FaultView* faults = nullptr);
+                 std::function<void()> request_restart, commands::FaultView* faults);
+
+  GroupAdmin& group_admin() { return group_; }
 
   Clock& clock() override { return *clock_; }
   bool PasswordRequired() const override { return server_->PasswordRequired(); }
@@ -56,6 +60,7 @@ class ServerCommands final : public commands::ServerView {
                     FunctionRef<void(keyspace::Db&)> read) override;
   std::string ExecuteWrite(int db, std::span<const std::string_view> args) override;
   Status SetDiskFault(std::string_view fault, std::string_view value) override;
+  commands::GroupView* group() override { return &group_; }
   commands::FaultView* faults() override { return faults_; }
   void SetActiveExpire(bool on) override { server_->SetActiveExpire(on); }
   void SleepUs(int64_t us) override;
@@ -71,6 +76,7 @@ class ServerCommands final : public commands::ServerView {
   config::Config* const config_;
   Clock* const clock_;
   const std::function<void(const commands::ShutdownRequest&)> request_shutdown_;
+  GroupAdmin group_;
   commands::FaultView* const faults_;
   const std::string run_id_;
   std::atomic<uint64_t> memory_at_start_{0};

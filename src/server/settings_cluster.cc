@@ -4,8 +4,10 @@
 #include <string>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/numbers.h"
 #include "base/random.h"
+#include "server/identity.h"
 
 namespace kiwi::server {
 namespace {
@@ -127,18 +129,34 @@ Result<std::vector<PeerAddress>> ParseMembers(std::string_view text) {
 Status SetUpCluster(const Config& config, ServerOptions* options) {
   KIWI_ASSIGN_OR_RETURN(const std::vector<PeerAddress> members,
                         ParseMembers(config.Get<"raft.initial-members">()));
-  const raft::Member self = Self(config, members);
+  raft::Member self = Self(config, members);
   if (self.client_host.empty()) {
     return {StatusCode::kConfig,
             "raft.bind is a wildcard: set raft.announce-host to the address that other nodes and "
             "clients reach this node by"};
   }
-  if (!members.empty()) KIWI_RETURN_IF_ERROR(CheckMembers(members, self));
-  options->engine.bootstrap = BootstrapOf(config, members, self);
+  KIWI_ASSIGN_OR_RETURN(const std::optional<Identity> joined, ReadIdentity(options->engine.dir));
+  if (joined) {
+    if (joined->node_id != self.id) {
+      KIWI_LOG(kInfo, "this node has joined a group: its id there counts id={} raft.node-id={}",
+               joined->node_id, self.id);
+    }
+    if (self.raft_port == 0) {
+      return {StatusCode::kConfig,
+              "this node has joined a group and needs raft.port, where the others reach it"};
+    }
+    self.id = joined->node_id;
+    options->engine.node.core.id = self.id;
+    options->engine.bootstrap = {.voters = {}, .membership = joined->membership};
+  } else {
+    if (!members.empty()) KIWI_RETURN_IF_ERROR(CheckMembers(members, self));
+    options->engine.bootstrap = BootstrapOf(config, members, self);
+  }
   options->client_address = {.host = self.client_host, .port = self.client_port};
   options->cluster_enabled = config.Get<"cluster-enabled">();
   if (self.raft_port == 0) return {};
   ClusterOptions cluster;
+  cluster.self = self;
   cluster.transport.self = self.id;
   cluster.transport.bind = config.Get<"raft.bind">();
   cluster.transport.port = self.raft_port;

@@ -130,6 +130,11 @@ void Node::Step(Message message) {
     if (stopping_.load()) return;
     CatchUpTicks();
     const NodeId from = message.from;
+    // One that was joined to a group begins with a snapshot: what lay before the log's first entry
+    // (the seed of the keyspace's order) is in no entry.
+    if (message.type == MessageType::kAppend && message.index == 0 && conf_state_.voters.empty()) {
+      return;
+    }
     if (const Status s = core_->Step(std::move(message)); !s.ok()) {
       KIWI_LOG(kWarn, "message ignored from={} error=\"{}\"", from, s.ToString());
     }
@@ -298,7 +303,7 @@ size_t Node::ReplicasWith(LogIndex index) const {
 
 Result<ProposeResult> Node::ProposeConfChange(const ConfChange& change) {
   Consequences consequences;
-  Result<ProposeResult> result = Status();
+  Result<ProposeResult> result = Status(StatusCode::kAborted, "not proposed");
   {
     MutexLock lock(core_mu_);
     result = core_->ProposeConfChange(change);

@@ -165,7 +165,8 @@ class Transport {
   size_t service_unsent(NodeId to, ServiceKind kind) const;
   // For a node of no cluster: sends one request of a kServiceJoin kind to whoever listens there, and
   // calls done(reply or error) once, on the transport's thread (or here, if it is stopped). The
-  // other side sees OnService from this node's id and answers with kind | kServiceReply.
+  // other side sees OnService from an id made up for this question, and answers it with kind |
+  // kServiceReply.
   void AskToJoin(const std::string& host, int port, ServiceKind kind, std::string payload,
                  int64_t timeout_ms, std::function<void(Result<std::string>)> done);
 

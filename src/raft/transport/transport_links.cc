@@ -156,7 +156,7 @@ void Transport::Impl::BeginAsk(const std::string& host, int port, const std::sha
       return EndAsk(*ask, Status(StatusCode::kNetwork, "the connection cannot be used"));
     }
     Hello hello;
-    hello.from = options_.self;
+    hello.from = random_.Next() | (uint64_t{1} << 63);  // its id may be a member's, or change
     hello.stream = StreamKind::kService;
     Record record;
     record.link = std::make_unique<Link>(this, options_, connection, hello);

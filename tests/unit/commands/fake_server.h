@@ -122,6 +122,7 @@ class FakeServer final : public ServerView {
     disk_faults.emplace_back(std::string(fault), std::string(value));
     return {};
   }
+  GroupView* group() override { return group_view; }
   FaultView* faults() override { return fault_view; }
   void SetActiveExpire(bool on) override { active_expire = on; }
   void SleepUs(int64_t us) override { slept_us += us; }
@@ -143,6 +144,7 @@ class FakeServer final : public ServerView {
   std::vector<std::vector<std::string>> written;
   std::vector<std::pair<std::string, std::string>> disk_faults;
   FaultView* fault_view = nullptr;
+  GroupView* group_view = nullptr;
   bool active_expire = true;
   int64_t slept_us = 0;
 

@@ -183,8 +183,6 @@ TEST_F(ServerTest, TimeMemoryAndFunctions) {
   EXPECT_EQ(Run("FUNCTION FLUSH now"), "-ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
   EXPECT_EQ(Do("FUNCTION LIST"), "[]");
   EXPECT_EQ(Do("FUNCTION LIST LIBRARYNAME"), "-ERR library name argument was not given");
-  server.figures.raft = {{"role", std::string("leader")}, {"term", int64_t{4}}};
-  EXPECT_EQ(Do("RAFT.STATUS"), "[\"role\", \"leader\", \"term\", 4]");
   EXPECT_EQ(Do("RAFT.BACKUP monday"),
             "[\"path\", \"monday\", \"index\", 7, \"term\", 2, \"bytes\", 1234]");
   server.checkpoint_status = Status(StatusCode::kNoSpace, "the disk is full");

@@ -267,7 +267,7 @@ TEST(Transport, AStrangerCanAskToJoin) {
                                   answered = true;
                                 });
   ASSERT_TRUE(Eventually([&] { return answered.load(); }));
-  EXPECT_EQ(member.recorder.services()[0].from, 9u);
+  EXPECT_GT(member.recorder.services()[0].from, uint64_t{1} << 62) << "no member's id";
 
   std::atomic<bool> failed{false};
   stranger.transport->AskToJoin("127.0.0.1", 1, kJoin, "x", 30'000,

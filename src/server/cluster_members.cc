@@ -1,0 +1,264 @@
+// Changes of membership, and nodes that ask to join.
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "base/log.h"
+#include "server/cluster.h"
+
+namespace kiwi::server {
+namespace {
+
+// A learner so close behind the leader's log votes without holding up anybody.
+constexpr raft::LogIndex kPromoteLag = 1000;
+// Heard of so recently, a node is there: its transport pings twice a second.
+constexpr int64_t kContactMs = 1500;
+constexpr int64_t kTakeInMs = 10'000;
+// No node's id is so far beyond the others'.
+constexpr raft::NodeId kIdStrideMax = 1'000'000;
+
+raft::ConfChange OneStep(raft::ConfChangeType type, raft::NodeId id, std::string context = "") {
+  raft::ConfChange change;
+  change.steps.push_back({.type = type, .node = id});
+  change.context = std::move(context);
+  return change;
+}
+
+std::string Named(raft::NodeId id) { return "node " + std::to_string(id); }
+
+Status Invalid(std::string why) { return {StatusCode::kInvalidArgument, std::move(why)}; }
+
+// What AskToJoin waits for.
+struct Answered {
+  Mutex mu;
+  CondVar changed;
+  std::optional<Result<std::string>> answer KIWI_GUARDED_BY(mu);
+};
+
+}  // namespace
+
+// --- what the leader does by itself ---
+
+void Cluster::Maintain() {
+  ForgetLeaving();
+  if (!node_->is_leader()) return;
+  const raft::NodeStatus status = node_->GetStatus();
+  lag_times_.Note(clock_->MonotonicNs() / 1'000'000, status.last_index);
+  CompactForJoiners(status);
+  PromoteCaughtUp(status);
+}
+
+void Cluster::PromoteCaughtUp(const raft::NodeStatus& status) {
+  if (!status.conf_state.voters_outgoing.empty()) return;
+  for (const auto& peer : status.peers) {
+    if (!peer.learner || peer.state != "replicate" || !peer.recently_active) continue;
+    if (peer.match + kPromoteLag < status.last_index) continue;
+    const auto proposed =
+        node_->ProposeConfChange(OneStep(raft::ConfChangeType::kAddVoter, peer.id));
+    if (proposed.ok()) KIWI_LOG(kInfo, "learner caught up, promoting node={}", peer.id);
+    return;  // one at a time
+  }
+}
+
+// A node that has joined takes nothing but a snapshot first. Whoever took it in has compacted its
+// log; a later leader's may still reach back to the beginning.
+void Cluster::CompactForJoiners(const raft::NodeStatus& status) {
+  if (status.first_index > 1) return;
+  const bool waits = std::any_of(status.peers.begin(), status.peers.end(),
+                                 [](const auto& peer) { return peer.learner && peer.match == 0; });
+  if (!waits || compacting_.exchange(true)) return;
+  const bool posted = admin_.Post([this] {
+    if (const Status s = node_->CheckpointAndCompact(kTakeInMs); !s.ok()) {
+      KIWI_LOG(kWarn, "checkpoint for a learner failed error=\"{}\"", s.ToString());
+    }
+    compacting_ = false;
+  });
+  if (!posted) compacting_ = false;
+}
+
+// --- changes that operators ask for ---
+
+Status Cluster::NotLeader() const {
+  const raft::NodeId leader = node_->leader();
+  if (leader == raft::kNoNode || leader == options_.self.id) {
+    return {StatusCode::kNotLeader, "no leader is known now"};
+  }
+  const raft::Membership membership = node_->membership();
+  const raft::Member* const member = membership.Find(leader);
+  std::string where = "the leader is " + Named(leader);
+  if (member != nullptr && member->client_port != 0) {
+    where += " at " + member->client_host + ":" + std::to_string(member->client_port);
+  }
+  return {StatusCode::kNotLeader, where};
+}
+
+size_t Cluster::ReachableVoters(const raft::NodeStatus& status, raft::NodeId without) const {
+  const int64_t now_ms = SystemClock().MonotonicNs() / 1'000'000;  // as the transport's
+  const std::vector<raft::PeerLinkStats> links = transport_.stats();
+  return static_cast<size_t>(std::count_if(
+      status.conf_state.voters.begin(), status.conf_state.voters.end(), [&](raft::NodeId id) {
+        if (id == without) return false;
+        if (id == options_.self.id) return true;
+        const bool active = std::any_of(status.peers.begin(), status.peers.end(),
+                                        [id](auto& p) { return p.id == id && p.recently_active; });
+        return active || std::any_of(links.begin(), links.end(), [&](const auto& link) {
+                 return link.id == id && link.last_contact_ms >= 0 &&
+                        now_ms - link.last_contact_ms < kContactMs;
+               });
+      }));
+}
+
+Status Cluster::AddNode(const raft::Member& member, int64_t timeout_ms) {
+  if (!node_->is_leader()) return NotLeader();
+  const raft::Membership now = node_->membership();
+  if (now.Find(member.id) != nullptr) return Invalid(Named(member.id) + " is a member");
+  if (member.id <= now.last_id) {
+    return Invalid("node id " + std::to_string(member.id) +
+                   " was used before; the next free one "
+                   "is " +
+                   std::to_string(now.last_id + 1));
+  }
+  if (member.id - now.last_id > kIdStrideMax) {
+    return Invalid("node id " + std::to_string(member.id) +
+                   " is far beyond the others; the next "
+                   "free one is " +
+                   std::to_string(now.last_id + 1));
+  }
+  for (const raft::Member& other : now.members) {
+    if (other.raft_host == member.raft_host && other.raft_port == member.raft_port) {
+      return Invalid(Named(other.id) + " has this address");
+    }
+  }
+  // What the group holds must reach it as a snapshot: it knows nothing of how the log began.
+  if (log_->FirstIndex() <= 1) KIWI_RETURN_IF_ERROR(node_->CheckpointAndCompact(timeout_ms));
+  return Change(OneStep(raft::ConfChangeType::kAddLearner, member.id, raft::EncodeMember(member)),
+                timeout_ms);
+}
+
+Status Cluster::PromoteNode(raft::NodeId id, bool force, int64_t timeout_ms) {
+  if (!node_->is_leader()) return NotLeader();
+  const raft::NodeStatus status = node_->GetStatus();
+  if (status.membership.Find(id) == nullptr) return {StatusCode::kNotFound, "no " + Named(id)};
+  const auto& voters = status.conf_state.voters;
+  if (std::binary_search(voters.begin(), voters.end(), id)) return {};
+  const auto peer = std::find_if(status.peers.begin(), status.peers.end(),
+                                 [id](const auto& p) { return p.id == id; });
+  if (!force && (peer == status.peers.end() || peer->match + kPromoteLag < status.last_index)) {
+    return Invalid(Named(id) + " has not caught up and would hold the group up; FORCE overrides");
+  }
+  return Change(OneStep(raft::ConfChangeType::kAddVoter, id), timeout_ms);
+}
+
+Status Cluster::RemoveNode(raft::NodeId id, bool force, int64_t timeout_ms) {
+  if (!node_->is_leader()) return NotLeader();
+  const raft::NodeStatus status = node_->GetStatus();
+  if (status.membership.Find(id) == nullptr) return {StatusCode::kNotFound, "no " + Named(id)};
+  const auto& voters = status.conf_state.voters;
+  if (std::binary_search(voters.begin(), voters.end(), id)) {
+    const size_t remaining = voters.size() - 1;
+    if (remaining == 0) return Invalid(Named(id) + " is the only voter");
+    const size_t reachable = ReachableVoters(status, id);
+    if (!force && 2 * reachable <= remaining) {
+      return Invalid("without " + Named(id) + " only " + std::to_string(reachable) + " of " +
+                     std::to_string(remaining) +
+                     " voters are reachable, which is no majority; FORCE overrides");
+    }
+  }
+  return Change(OneStep(raft::ConfChangeType::kRemove, id), timeout_ms);
+}
+
+Status Cluster::Change(const raft::ConfChange& change, int64_t timeout_ms) {
+  const Result<raft::ProposeResult> proposed = node_->ProposeConfChange(change);
+  if (proposed.status().code() == StatusCode::kNotLeader) return NotLeader();
+  KIWI_RETURN_IF_ERROR(proposed.status());
+  const int64_t deadline_ns = clock_->MonotonicNs() + timeout_ms * 1'000'000;
+  // Applied: the membership names it. Lost: another term's entry took its place.
+  while (node_->applied_index() < proposed->index) {
+    if (stopping_ || clock_->MonotonicNs() > deadline_ns ||
+        node_->GetStatus().term != proposed->term) {
+      return {StatusCode::kAborted,
+              "the change was proposed; whether it takes effect is not known"};
+    }
+    node_->ApplyCommitted(false);  // this may be the only worker
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return {};
+}
+
+// --- nodes that ask to join ---
+
+void Cluster::AnswerJoin(raft::NodeId from, const std::string& request) {
+  // If it has hung up, it asks again.
+  (void)transport_.SendService(from, kJoinKind | raft::kServiceReply,
+                               EncodeJoinAnswer(TakeIn(request)));
+}
+
+JoinAnswer Cluster::TakeIn(const std::string& request) {
+  Result<raft::Member> member = DecodeJoinRequest(request);
+  JoinAnswer answer;
+  if (!member.ok()) {
+    answer.reason = member.status().message();
+    return answer;
+  }
+  if (!node_->is_leader()) {
+    const raft::Membership membership = node_->membership();
+    const raft::Member* const leader = membership.Find(node_->leader());
+    answer.verdict = JoinVerdict::kLater;
+    answer.reason = "no leader is known now";
+    if (leader != nullptr && leader->id != options_.self.id) {
+      answer.verdict = JoinVerdict::kRedirect;
+      answer.host = leader->raft_host;
+      answer.port = leader->raft_port;
+    }
+    return answer;
+  }
+  const Result<raft::NodeId> id = TakeInAs(std::move(*member));
+  if (id.ok()) {
+    answer.verdict = JoinVerdict::kAccepted;
+    answer.id = *id;
+    answer.membership = node_->membership();
+    return answer;
+  }
+  const bool final = id.status().code() == StatusCode::kInvalidArgument;
+  answer.verdict = final ? JoinVerdict::kRefused : JoinVerdict::kLater;
+  answer.reason = id.status().message();
+  return answer;
+}
+
+Result<raft::NodeId> Cluster::TakeInAs(raft::Member member) {
+  const raft::NodeStatus status = node_->GetStatus();
+  for (const raft::Member& other : status.membership.members) {
+    if (other.raft_host != member.raft_host || other.raft_port != member.raft_port) continue;
+    // It was told before, and has not come to remember it.
+    const bool fresh = std::any_of(status.peers.begin(), status.peers.end(), [&](const auto& p) {
+      return p.id == other.id && p.learner && p.match == 0;
+    });
+    if (fresh) return other.id;
+    return Invalid(Named(other.id) + " of the group has the address " + other.raft_host + ":" +
+                   std::to_string(other.raft_port) + "; remove it first");
+  }
+  const raft::NodeId next = status.membership.last_id + 1;
+  if (member.id < next || member.id - next > kIdStrideMax) member.id = next;
+  KIWI_LOG(kInfo, "taking in a node id={} address={}:{}", member.id, member.raft_host,
+           member.raft_port);
+  KIWI_RETURN_IF_ERROR(AddNode(member, kTakeInMs));
+  return member.id;
+}
+
+Result<JoinAnswer> Cluster::AskToJoin(const std::string& host, int port, int64_t timeout_ms) {
+  const auto answered = std::make_shared<Answered>();
+  transport_.AskToJoin(host, port, kJoinKind, EncodeJoinRequest(options_.self), timeout_ms,
+                       [answered](Result<std::string> answer) {
+                         MutexLock lock(answered->mu);
+                         answered->answer = std::move(answer);
+                         answered->changed.NotifyAll();
+                       });
+  MutexLock lock(answered->mu);
+  while (!answered->answer) answered->changed.Wait(answered->mu);
+  KIWI_RETURN_IF_ERROR(answered->answer->status());
+  return DecodeJoinAnswer(**answered->answer);
+}
+
+}  // namespace kiwi::server

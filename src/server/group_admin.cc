@@ -1,0 +1,241 @@
+#include "server/group_admin.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+
+namespace kiwi::server {
+namespace {
+
+constexpr int64_t kChangeMs = 10'000;
+constexpr int64_t kTransferMs = 5'000;
+constexpr int64_t kJoinMs = 20'000;
+constexpr int64_t kRetryMs = 100;
+constexpr int kRedirectsMax = 8;
+
+bool Contains(const std::vector<raft::NodeId>& ids, raft::NodeId id) {
+  return std::binary_search(ids.begin(), ids.end(), id);
+}
+
+std::string PartOf(const raft::NodeStatus& status, bool removed) {
+  const raft::ConfState& conf = status.conf_state;
+  if (removed) return "removed";
+  if (Contains(conf.voters, status.id) || Contains(conf.voters_outgoing, status.id)) return "voter";
+  if (Contains(conf.learners, status.id)) return "learner";
+  return conf.voters.empty() ? "waiting" : "removed";
+}
+
+}  // namespace
+
+// --- what there is ---
+
+commands::GroupReport GroupAdmin::Report() {
+  const raft::NodeStatus status = server_->engine().node().GetStatus();
+  Cluster* const cluster = server_->cluster();
+  commands::GroupReport report;
+  report.cluster_id = status.membership.cluster_id;
+  report.node_id = status.id;
+  report.leader_id = status.leader;
+  report.part = PartOf(status, cluster != nullptr && cluster->removed());
+  DescribeMembers(status, &report);
+  if (cluster == nullptr) return report;
+  for (const raft::SnapshotProgress& snapshot : cluster->mover().progress()) {
+    report.snapshots.push_back(
+        {.peer = snapshot.peer,
+         .sending = snapshot.direction == raft::SnapshotProgress::Direction::kSending,
+         .bytes_done = snapshot.bytes_done,
+         .bytes_estimated = snapshot.estimated_bytes,
+         .started_unix_ms = snapshot.started_unix_ms});
+  }
+  return report;
+}
+
+void GroupAdmin::DescribeMembers(const raft::NodeStatus& status, commands::GroupReport* report) {
+  Cluster* const cluster = server_->cluster();
+  const int64_t lag_now_ms = clock_->MonotonicNs() / 1'000'000;
+  const int64_t link_now_ms = SystemClock().MonotonicNs() / 1'000'000;  // as the transport's
+  std::vector<raft::PeerLinkStats> links;
+  if (cluster != nullptr) links = cluster->transport().stats();
+  const auto lag_ms = [&](raft::LogIndex match) -> int64_t {
+    return cluster != nullptr ? cluster->lag_times().LagMs(lag_now_ms, match) : 0;
+  };
+  for (const raft::Member& known : status.membership.members) {
+    commands::MemberReport member{.id = known.id,
+                                  .raft = {known.raft_host, known.raft_port},
+                                  .client = {known.client_host, known.client_port}};
+    if (known.id == status.leader) report->leader_client = member.client;
+    const bool voter = Contains(status.conf_state.voters, known.id);
+    member.role = known.id == status.leader ? "leader" : voter ? "voter" : "learner";
+    for (const raft::PeerLinkStats& link : links) {
+      if (link.id != known.id) continue;
+      member.connected = link.connected;
+      if (link.last_contact_ms >= 0) {
+        member.last_contact_ms = std::max<int64_t>(0, link_now_ms - link.last_contact_ms);
+      }
+    }
+    if (known.id == status.id) {
+      member.connected = true;
+      member.last_contact_ms = 0;
+    }
+    for (const raft::RawNode::PeerProgress& peer : status.peers) {
+      if (peer.id != known.id) continue;
+      member.state = peer.state;
+      member.match = static_cast<int64_t>(peer.match);
+      member.lag_entries =
+          static_cast<int64_t>(status.last_index - std::min(status.last_index, peer.match));
+      member.lag_ms = member.lag_entries == 0 ? 0 : lag_ms(peer.match);
+    }
+    report->members.push_back(std::move(member));
+  }
+}
+
+// --- changes ---
+
+Result<Cluster*> GroupAdmin::WithPeers() {
+  Cluster* const cluster = server_->cluster();
+  if (cluster != nullptr) return cluster;
+  return Status(StatusCode::kUnavailable,
+                "this node is a group of its own: set raft.port in the configuration, where other "
+                "nodes reach it, and start it anew");
+}
+
+Status GroupAdmin::TransferLeader(uint64_t id) {
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  raft::Node& node = server_->engine().node();
+  if (!node.is_leader()) return cluster->NotLeader();
+  if (id == node.id()) return {};
+  const Status begun = node.TransferLeadership(id);
+  if (begun.code() == StatusCode::kNotLeader) return cluster->NotLeader();
+  KIWI_RETURN_IF_ERROR(begun);
+  const int64_t deadline_ns = clock_->MonotonicNs() + kTransferMs * 1'000'000;
+  while (node.is_leader() || node.leader() == raft::kNoNode) {
+    if (server_->draining() || clock_->MonotonicNs() > deadline_ns) {
+      return {StatusCode::kAborted, "the leadership was not taken over in time"};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return {};
+}
+
+Status GroupAdmin::AddNode(uint64_t id, const commands::HostPort& raft,
+                           const commands::HostPort& client) {
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  return cluster->AddNode({.id = id,
+                           .raft_host = raft.host,
+                           .raft_port = raft.port,
+                           .client_host = client.host,
+                           .client_port = client.port},
+                          kChangeMs);
+}
+
+Status GroupAdmin::PromoteNode(uint64_t id, bool force) {
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  return cluster->PromoteNode(id, force, kChangeMs);
+}
+
+Status GroupAdmin::RemoveNode(uint64_t id, bool force) {
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  KIWI_LOG(kInfo, "removing a node id={} force={}", id, force);
+  return cluster->RemoveNode(id, force, kChangeMs);
+}
+
+// --- joining ---
+
+bool GroupAdmin::HoldsKeys() {
+  keyspace::Keyspace& keyspace = server_->engine().keyspace();
+  keyspace::ShardSet all;
+  all.AddAll();
+  const keyspace::ShardLock lock(keyspace, all, keyspace::LockMode::kShared);
+  for (int i = 0; i < keyspace.databases(); ++i) {
+    if (keyspace::Db(keyspace, i, {}).size() != 0) return true;
+  }
+  return false;
+}
+
+Status GroupAdmin::CheckEmpty() {
+  const raft::NodeStatus status = server_->engine().node().GetStatus();
+  if (status.conf_state.voters != std::vector<raft::NodeId>{status.id} ||
+      !status.conf_state.learners.empty()) {
+    return {StatusCode::kInvalidArgument, "this node is a member of a group already"};
+  }
+  if (HoldsKeys()) {
+    return {StatusCode::kInvalidArgument,
+            "this node holds keys, which joining would replace: FLUSHALL it first"};
+  }
+  return {};
+}
+
+Status GroupAdmin::Join(const std::vector<commands::HostPort>& contacts) {
+  KIWI_RETURN_IF_ERROR(WithPeers().status());
+  KIWI_RETURN_IF_ERROR(CheckEmpty());
+  if (joining_.exchange(true)) return {StatusCode::kBusy, "this node is joining already"};
+  Result<JoinAnswer> group = FindGroup(contacts);
+  if (!group.ok()) {
+    joining_ = false;
+    return group.status();
+  }
+  KIWI_LOG(kInfo, "joining a group node={} cluster={} members={}", group->id,
+           group->membership.cluster_id, group->membership.members.size());
+  {
+    MutexLock lock(mu_);
+    joined_ =
+        Identity{.node_id = group->id, .wipe = true, .membership = std::move(group->membership)};
+  }
+  request_restart_();
+  return {};
+}
+
+Result<JoinAnswer> GroupAdmin::FindGroup(const std::vector<commands::HostPort>& contacts) {
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  const int64_t deadline_ns = clock_->MonotonicNs() + kJoinMs * 1'000'000;
+  while (true) {
+    Status last;
+    for (const commands::HostPort& contact : contacts) {
+      Result<JoinAnswer> answer = AskLeader(cluster, contact, deadline_ns);
+      // Refused by a leader: the others would say the same.
+      if (answer.ok() || answer.status().code() == StatusCode::kInvalidArgument) return answer;
+      last = answer.status();
+    }
+    if (server_->draining() || clock_->MonotonicNs() > deadline_ns) return last;
+    std::this_thread::sleep_for(std::chrono::milliseconds(kRetryMs));
+  }
+}
+
+Result<JoinAnswer> GroupAdmin::AskLeader(Cluster* cluster, commands::HostPort contact,
+                                         int64_t deadline_ns) {
+  for (int i = 0; i < kRedirectsMax; ++i) {
+    const int64_t left_ms = (deadline_ns - clock_->MonotonicNs()) / 1'000'000;
+    Result<JoinAnswer> answer =
+        cluster->AskToJoin(contact.host, contact.port, std::max<int64_t>(left_ms, kRetryMs));
+    if (!answer.ok()) {
+      return Status(answer.status().code(), contact.host + ":" + std::to_string(contact.port) +
+                                                ": " + std::string(answer.status().message()));
+    }
+    switch (answer->verdict) {
+      case JoinVerdict::kAccepted:
+        return answer;
+      case JoinVerdict::kRedirect:
+        contact = {.host = std::move(answer->host), .port = answer->port};
+        break;
+      case JoinVerdict::kLater:
+        return Status(StatusCode::kBusy, std::move(answer->reason));
+      case JoinVerdict::kRefused:
+        return Status(StatusCode::kInvalidArgument, std::move(answer->reason));
+    }
+  }
+  return Status(StatusCode::kBusy, "the leader changes; try again");
+}
+
+Status GroupAdmin::CommitJoin() {
+  MutexLock lock(mu_);
+  if (!joined_) return {StatusCode::kAborted, "no group was joined"};
+  if (HoldsKeys()) {
+    return {StatusCode::kAborted, "keys were written meanwhile: this node stays alone"};
+  }
+  return WriteIdentity(server_->engine().dir(), *joined_);
+}
+
+}  // namespace kiwi::server
