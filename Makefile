@@ -7,7 +7,7 @@ CTEST = ctest --output-on-failure --no-tests=error -j$(JOBS)
 CONFIGURE = cmake -S . -G Ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check fmt asan tsan bench bench-cluster fuzz tcl sim sim-mutants crash chaos clients coverage clean
+.PHONY: help deps build run test check fmt asan tsan bench bench-cluster fuzz tcl sim sim-mutants crash chaos cluster clients coverage clean
 
 help: ## this list
 	@echo "make <target>:"
@@ -81,6 +81,10 @@ crash: deps $(BUILD)/build.ninja ## kill -9 under load, again and again: nothing
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend rocksdb --kills 50 --file-layer
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 10 --file-layer
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --kills 10 --file-layer --lie-about .log
+
+cluster: deps $(BUILD)/build.ninja ## build and start three nodes on loopback, ports 7001 to 7003, until Ctrl-C (DIR=kiwi-cluster PORTS=a,b,c)
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server kiwi-ctl
+	@exec $(BUILD)/src/kiwi-ctl cluster create --dir $(or $(DIR),kiwi-cluster) $(if $(PORTS),--ports $(PORTS)) $(if $(ARGS),-- $(ARGS))
 
 chaos: deps $(BUILD)/build.ninja ## real servers, clients and faults, all results judged (SECONDS=600 SEED=7 NODES=5 ARGS=--readindex)
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server linearize

@@ -1,0 +1,142 @@
+#include "ctl/local_cluster.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "ctl/group.h"
+#include "ctl/status.h"
+
+namespace kiwi::ctl {
+namespace {
+
+constexpr int kRaftPortAbove = 10'000;
+constexpr int64_t kStartMs = 30'000;
+
+std::string Members(const std::vector<int>& ports) {
+  std::string text;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    text += (i == 0 ? "" : ",") + std::to_string(i + 1) +
+            "@127.0.0.1:" + std::to_string(ports[i] + kRaftPortAbove);
+  }
+  return text;
+}
+
+// Of the child: becomes the server, or ends.
+[[noreturn]] void Become(std::vector<std::string> args, const std::string& log, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) _exit(1);
+  setpgid(0, 0);  // a Ctrl-C is the parent's to pass on
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  if (fd >= 0) {
+    dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+  }
+  std::vector<char*> argv;
+  for (std::string& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  execv(argv[0], argv.data());
+  std::fprintf(stderr, "cannot start %s: %s\n", argv[0], std::strerror(errno));
+  _exit(127);
+}
+
+Result<pid_t> StartNode(const LocalClusterOptions& options, size_t index) {
+  const std::string id = std::to_string(index + 1);
+  const int port = options.ports[index];
+  const std::string dir = options.dir + "/node" + id;
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return Status(StatusCode::kIo, "cannot make " + dir + ": " + error.message());
+  std::vector<std::string> args = {options.server,
+                                   "--port",
+                                   std::to_string(port),
+                                   "--dir",
+                                   dir,
+                                   "--raft.node-id",
+                                   id,
+                                   "--raft.port",
+                                   std::to_string(port + kRaftPortAbove),
+                                   "--raft.initial-members",
+                                   Members(options.ports)};
+  args.insert(args.end(), options.server_args.begin(), options.server_args.end());
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child < 0) return Status(StatusCode::kIo, "cannot fork");
+  if (child == 0) Become(std::move(args), dir + ".log", parent);
+  return child;
+}
+
+void StopAll(const std::vector<pid_t>& nodes) {
+  for (const pid_t node : nodes) kill(node, SIGTERM);
+  for (const pid_t node : nodes) {
+    while (waitpid(node, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+}
+
+Status Ended(const LocalClusterOptions& options) {
+  return {StatusCode::kAborted, "a node has ended; its log in " + options.dir + " says why"};
+}
+
+Status WaitServing(const LocalClusterOptions& options, const sigset_t& signals, Clock* clock) {
+  GroupOptions group;
+  for (const int port : options.ports) group.nodes.push_back({.host = "127.0.0.1", .port = port});
+  group.timeout_ms = 500;
+  const timespec at_once{};
+  const int64_t deadline_ns = clock->MonotonicNs() + kStartMs * 1'000'000;
+  while (true) {
+    const int received = sigtimedwait(&signals, nullptr, &at_once);
+    if (received == SIGCHLD) return Ended(options);
+    if (received > 0) return {StatusCode::kAborted, "interrupted"};
+    const Result<Value> status = Group(group, clock).Status(false);
+    if (status.ok()) {
+      std::fputs(DescribeGroup(*status).c_str(), stdout);
+      return {};
+    }
+    if (clock->MonotonicNs() > deadline_ns) return status.status();
+  }
+}
+
+}  // namespace
+
+Status RunLocalCluster(const LocalClusterOptions& options, Clock* clock) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&signals, signal);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+
+  std::vector<pid_t> nodes;
+  Status status;
+  for (size_t i = 0; i < options.ports.size() && status.ok(); ++i) {
+    const Result<pid_t> node = StartNode(options, i);
+    status = node.status();
+    if (node.ok()) nodes.push_back(*node);
+  }
+  if (status.ok()) status = WaitServing(options, signals, clock);
+  if (status.ok()) {
+    std::printf(
+        "\nThree nodes serve, their data and logs lie in %s. Try: redis-cli -p %d\n"
+        "Ctrl-C stops them; the same command starts them again.\n",
+        options.dir.c_str(), options.ports[0]);
+    std::fflush(stdout);
+    int received = 0;
+    while (sigwait(&signals, &received) != 0) {
+    }
+    if (received == SIGCHLD) status = Ended(options);
+  }
+  StopAll(nodes);
+  return status;
+}
+
+}  // namespace kiwi::ctl
