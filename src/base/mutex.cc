@@ -66,6 +66,33 @@ void SharedMutex::LockSharedSlow() {
   }
 }
 
+bool SharedMutex::TryLockSlow() {
+  for (int spins = 0; spins < kSpins; ++spins) {
+    uint32_t state = state_.load(std::memory_order_relaxed);
+    if ((state & (kWriter | kReaders)) == 0 &&
+        state_.compare_exchange_weak(state, state | kWriter, std::memory_order_acquire,
+                                     std::memory_order_relaxed)) {
+      return true;
+    }
+    Pause();
+  }
+  return false;
+}
+
+bool SharedMutex::TryLockSharedSlow() {
+  for (int spins = 0; spins < kSpins; ++spins) {
+    uint32_t state = state_.load(std::memory_order_relaxed);
+    const bool open =
+        (state & kWriter) == 0 && ((state & kWriterWaits) == 0 || (state & kReaders) != 0);
+    if (open && state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire,
+                                             std::memory_order_relaxed)) {
+      return true;
+    }
+    Pause();
+  }
+  return false;
+}
+
 void SharedMutex::WakeSleepers() {
   state_.fetch_and(~kSleepers, std::memory_order_relaxed);
   state_.notify_all();

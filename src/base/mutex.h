@@ -23,6 +23,7 @@
 #define KIWI_RELEASE(...) KIWI_TSA(release_capability(__VA_ARGS__))
 #define KIWI_RELEASE_SHARED(...) KIWI_TSA(release_shared_capability(__VA_ARGS__))
 #define KIWI_TRY_ACQUIRE(...) KIWI_TSA(try_acquire_capability(__VA_ARGS__))
+#define KIWI_TRY_ACQUIRE_SHARED(...) KIWI_TSA(try_acquire_shared_capability(__VA_ARGS__))
 #define KIWI_NO_THREAD_SAFETY_ANALYSIS KIWI_TSA(no_thread_safety_analysis)
 
 namespace kiwi {
@@ -41,6 +42,11 @@ class KIWI_CAPABILITY("mutex") Mutex {
 // Many readers or one writer, in four bytes. A waiting writer keeps new readers out, so that readers
 // in a row cannot starve it. Uncontended it is one atomic operation each way, about a third of what
 // std::shared_mutex costs; waiting is a futex (std::atomic::wait). Not recursive.
+//
+// The Try calls never sleep: they give up after a spin of about a microsecond. TryLockShared goes
+// in beside readers that are inside although a writer waits, since it waits for those readers anyway:
+// for holders that are out again at once. Such a reader keeps no lock free from the writer: without a
+// reader inside, the writer comes first.
 class KIWI_CAPABILITY("shared_mutex") SharedMutex {
  public:
   SharedMutex() = default;
@@ -54,6 +60,12 @@ class KIWI_CAPABILITY("shared_mutex") SharedMutex {
       LockSlow();
     }
   }
+  bool TryLock() KIWI_TRY_ACQUIRE(true) KIWI_NO_THREAD_SAFETY_ANALYSIS {
+    uint32_t free = 0;
+    return state_.compare_exchange_strong(free, kWriter, std::memory_order_acquire,
+                                          std::memory_order_relaxed) ||
+           TryLockSlow();
+  }
   void Unlock() KIWI_RELEASE() KIWI_NO_THREAD_SAFETY_ANALYSIS {
     if ((state_.exchange(0, std::memory_order_release) & kSleepers) != 0) state_.notify_all();
   }
@@ -64,6 +76,13 @@ class KIWI_CAPABILITY("shared_mutex") SharedMutex {
                                         std::memory_order_relaxed)) {
       LockSharedSlow();
     }
+  }
+  bool TryLockShared() KIWI_TRY_ACQUIRE_SHARED(true) KIWI_NO_THREAD_SAFETY_ANALYSIS {
+    uint32_t state = state_.load(std::memory_order_relaxed);
+    return ((state & (kWriter | kWriterWaits)) == 0 &&
+            state_.compare_exchange_strong(state, state + 1, std::memory_order_acquire,
+                                           std::memory_order_relaxed)) ||
+           TryLockSharedSlow();
   }
   void UnlockShared() KIWI_RELEASE_SHARED() KIWI_NO_THREAD_SAFETY_ANALYSIS {
     const uint32_t before = state_.fetch_sub(1, std::memory_order_release);
@@ -78,6 +97,8 @@ class KIWI_CAPABILITY("shared_mutex") SharedMutex {
 
   void LockSlow();
   void LockSharedSlow();
+  bool TryLockSlow();
+  bool TryLockSharedSlow();
   void WakeSleepers();
 
   std::atomic<uint32_t> state_{0};

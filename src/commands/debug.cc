@@ -41,12 +41,36 @@ std::string Hex(const std::array<uint8_t, 20>& digest) {
   return hex;
 }
 
-void Sleep(Context& ctx) {
+bool DurationArg(Context& ctx, int64_t* us) {
   double seconds = 0;
   if (!ParseDouble(ctx.args[2], &seconds) || seconds < 0 || seconds > 1e9) {
-    return ctx.reply.Error(kNotFloat);
+    ctx.reply.Error(kNotFloat);
+    return false;
   }
-  ctx.server->SleepUs(std::llround(seconds * 1e6));
+  *us = std::llround(seconds * 1e6);
+  return true;
+}
+
+void Sleep(Context& ctx) {
+  int64_t us = 0;
+  if (!DurationArg(ctx, &us)) return;
+  ctx.server->SleepUs(us);
+  ctx.reply.Ok();
+}
+
+void HoldShards(Context& ctx) {
+  int64_t us = 0;
+  if (!DurationArg(ctx, &us)) return;
+  ShardSet shards = ShardsOf(ctx.args.subspan(3));
+  if (shards.empty()) shards.AddAll();
+  ctx.server->HoldShards(shards, us);
+  ctx.reply.Ok();
+}
+
+void ShardHolders(Context& ctx) { ctx.reply.Integer(ctx.server->ShardHolders()); }
+
+void ReleaseShards(Context& ctx) {
+  ctx.server->ReleaseShards();
   ctx.reply.Ok();
 }
 
@@ -169,6 +193,8 @@ void Help(Context& ctx) {
       "    A digest of each of these values.",
       "ERROR <text>",
       "    Answer with this error.",
+      "HOLD-SHARDS <seconds> [<key> ...]",
+      "    Read the shards of these keys for so long, as a slow command would. Default: all.",
       "LOG <message>",
       "    Write the message to the server's log.",
       "OBJECT <key>",
@@ -178,8 +204,12 @@ void Help(Context& ctx) {
       "PROTOCOL <type>",
       "    Answer with an example of that type: string, integer, double, bignum, null, array,",
       "    set, map, attrib, push, verbatim, true or false.",
+      "RELEASE-SHARDS",
+      "    End every HOLD-SHARDS that is under way.",
       "SET-ACTIVE-EXPIRE <0|1>",
       "    Whether expired keys are removed before anybody touches them.",
+      "SHARD-HOLDERS",
+      "    How many HOLD-SHARDS are under way.",
       "SLEEP <seconds>",
       "    Occupy a worker for so long. Decimals allowed.",
   };
@@ -198,11 +228,14 @@ constexpr DebugCommand kDebugCommands[] = {
     {"digest-value", 2, -1, DigestValue},
     {"error", 3, 3, Error},
     {"help", 2, 2, Help},
+    {"hold-shards", 3, -1, HoldShards},
     {"log", 3, 3, Log},
     {"object", 3, 3, DescribeObject},
     {"populate", 3, 5, Populate},
     {"protocol", 3, 3, DebugProtocol},
+    {"release-shards", 2, 2, ReleaseShards},
     {"set-active-expire", 3, 3, SetActiveExpire},
+    {"shard-holders", 2, 2, ShardHolders},
     {"sleep", 3, 3, Sleep},
 };
 

@@ -57,6 +57,8 @@ struct MemoryFigures {
   uint64_t allocator_active = 0;
   uint64_t allocator_resident = 0;
   uint64_t system_total = 0;
+  uint64_t pending_frees = 0;     // large values and databases that wait to be freed
+  uint64_t background_frees = 0;  // and those that were
   uint64_t maxmemory = 0;
   std::string maxmemory_policy = "noeviction";
   std::string allocator = "libc";  // "jemalloc-5.3.0"

@@ -121,8 +121,8 @@ void WriteMemorySection(const InfoFigures& figures, InfoWriter& out) {
   out.Field("mem_aof_buffer", 0);
   out.Field("mem_allocator", memory.allocator);
   out.Field("active_defrag_running", 0);
-  out.Field("lazyfree_pending_objects", 0);
-  out.Field("lazyfreed_objects", 0);
+  out.Field("lazyfree_pending_objects", memory.pending_frees);
+  out.Field("lazyfreed_objects", memory.background_frees);
 }
 
 void WritePersistenceSection(const InfoFigures& figures, InfoWriter& out) {

@@ -164,6 +164,10 @@ class ServerView {
   virtual void SetActiveExpire(bool on) = 0;
   // Occupies the executing thread, in pieces: returns early when the server shuts down.
   virtual void SleepUs(int64_t us) = 0;
+  // Likewise, as a slow reader of these shards: holds them shared.
+  virtual void HoldShards(keyspace::ShardSet shards, int64_t us) = 0;
+  virtual int ShardHolders() const = 0;  // calls of HoldShards that hold them now
+  virtual void ReleaseShards() = 0;      // ends those before their time
 };
 
 }  // namespace kiwi::commands

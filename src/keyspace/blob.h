@@ -32,7 +32,7 @@ class Blob final : public Body {
   Mark& mark(size_t piece) override { return piece == 0 ? first_ : more_[piece - 1]; }
   std::unique_ptr<PieceImage> Freeze(size_t piece) const override;
   Body* Clone(const BodyIdentity& identity) const override;
-  size_t allocation_count() const override { return 1 + size_ / (8 << 20); }
+  size_t allocation_count() const override { return 1; }
 
  private:
   char* data_ = nullptr;

@@ -10,23 +10,40 @@
 namespace kiwi::keyspace {
 namespace {
 
-// Bodies of more allocations than this are freed by the reaper.
+// Bodies of more allocations or bytes than this are freed by the reaper: giving back the pages of a
+// megabyte may take a hundred microseconds.
 constexpr size_t kFreeInlineMax = 64;
+constexpr size_t kFreeInlineMaxBytes = 1 << 20;
 
 }  // namespace
 
-ShardLock::ShardLock(Keyspace& keyspace, ShardSet shards,
-                     LockMode mode) KIWI_NO_THREAD_SAFETY_ANALYSIS : keyspace_(keyspace),
-                                                                     bits_(shards.bits()),
-                                                                     mode_(mode) {
+ShardLock::ShardLock(Keyspace& keyspace, ShardSet shards, LockMode mode, LockWait wait)
+    : keyspace_(keyspace), bits_(shards.bits()), mode_(mode) {
   for (uint64_t bits = bits_; bits != 0; bits &= bits - 1) {
-    SharedMutex& mu = keyspace_.shard_mutex(std::countr_zero(bits));
-    mode_ == LockMode::kShared ? mu.LockShared() : mu.Lock();
+    if (Take(keyspace_.shard_mutex(std::countr_zero(bits)), wait)) continue;
+    Release(bits_ ^ bits);
+    held_ = false;
+    return;
   }
 }
 
-ShardLock::~ShardLock() KIWI_NO_THREAD_SAFETY_ANALYSIS {
-  for (uint64_t bits = bits_; bits != 0; bits &= bits - 1) {
+ShardLock::~ShardLock() {
+  if (held_) Release(bits_);
+}
+
+bool ShardLock::Take(SharedMutex& mu, LockWait wait) KIWI_NO_THREAD_SAFETY_ANALYSIS {
+  const bool shared = mode_ == LockMode::kShared;
+  if (wait == LockWait::kNever) return shared ? mu.TryLockShared() : mu.TryLock();
+  if (!shared) {
+    mu.Lock();
+  } else if (wait == LockWait::kLong || !mu.TryLockShared()) {
+    mu.LockShared();
+  }
+  return true;
+}
+
+void ShardLock::Release(uint64_t held) KIWI_NO_THREAD_SAFETY_ANALYSIS {
+  for (uint64_t bits = held; bits != 0; bits &= bits - 1) {
     SharedMutex& mu = keyspace_.shard_mutex(std::countr_zero(bits));
     mode_ == LockMode::kShared ? mu.UnlockShared() : mu.Unlock();
   }
@@ -61,7 +78,7 @@ void Keyspace::Impl::FreeObject(Object* object) {
 
 void Keyspace::Impl::FreeBody(Body* body) {
   tracker.BodyDropped(*body);
-  if (body->allocation_count() <= kFreeInlineMax) {
+  if (body->allocation_count() <= kFreeInlineMax && body->memory_bytes() <= kFreeInlineMaxBytes) {
     const BodyRef dropped(body);
   } else {
     reaper.Discard(std::shared_ptr<void>(body, [](Body* b) { BodyUnref()(b); }));
@@ -132,5 +149,6 @@ uint64_t Keyspace::memory_bytes() const {
 }
 
 size_t Keyspace::pending_frees() const { return impl_->reaper.pending(); }
+uint64_t Keyspace::background_frees() const { return impl_->reaper.freed(); }
 
 }  // namespace kiwi::keyspace

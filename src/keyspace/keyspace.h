@@ -63,19 +63,34 @@ class Keyspace;
 
 enum class LockMode : uint8_t { kShared, kExclusive };
 
+// How long a thread may wait for its shards.
+enum class LockWait : uint8_t {
+  kLong,   // in its turn
+  kBrief,  // likewise, but shared locks are taken beside present readers though a writer waits for
+           // them: for reads that are over at once
+  kNever,  // not at all (net loops); shared locks as with kBrief
+};
+
 // Holds the locks of a set of shards. Taken in ascending order, so that holders cannot deadlock;
 // never take a second one while holding one.
 class ShardLock {
  public:
-  ShardLock(Keyspace& keyspace, ShardSet shards, LockMode mode);
+  ShardLock(Keyspace& keyspace, ShardSet shards, LockMode mode, LockWait wait = LockWait::kLong);
   ~ShardLock();
   ShardLock(const ShardLock&) = delete;
   ShardLock& operator=(const ShardLock&) = delete;
 
+  // False, only with kNever: somebody else has one of the shards, and nothing is held.
+  bool held() const { return held_; }
+
  private:
+  bool Take(SharedMutex& mu, LockWait wait);
+  void Release(uint64_t bits);
+
   Keyspace& keyspace_;
   const uint64_t bits_;
   const LockMode mode_;
+  bool held_ = true;
 };
 
 struct KeyspaceOptions {
@@ -123,6 +138,7 @@ class Keyspace {
   uint64_t memory_bytes() const;
   // What was flushed or deleted and waits for the thread that frees it. Any thread.
   size_t pending_frees() const;
+  uint64_t background_frees() const;  // since the start
 
   // Equal data gives an equal digest, whatever the order in which it came (DEBUG DIGEST): 20 bytes,
   // all zero when empty. All shards held. Live keys only at now_ms.

@@ -32,6 +32,7 @@ void Reaper::Loop() {
       queue_.pop_front();
     }
     garbage.reset();
+    freed_.fetch_add(1, std::memory_order_relaxed);
     pending_.fetch_sub(1, std::memory_order_relaxed);
   }
 }

@@ -21,11 +21,13 @@ class Reaper {
 
   void Discard(std::shared_ptr<void> garbage);
   size_t pending() const { return pending_.load(std::memory_order_relaxed); }
+  uint64_t freed() const { return freed_.load(std::memory_order_relaxed); }  // since the start
 
  private:
   void Loop();
 
   std::atomic<size_t> pending_{0};
+  std::atomic<uint64_t> freed_{0};
   Mutex mu_;
   CondVar wake_;
   std::deque<std::shared_ptr<void>> queue_ KIWI_GUARDED_BY(mu_);

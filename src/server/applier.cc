@@ -16,6 +16,7 @@ using commands::Args;
 using commands::Command;
 using commands::CommandTable;
 using keyspace::LockMode;
+using keyspace::LockWait;
 using keyspace::ShardLock;
 using protocol::ReplyWriter;
 
@@ -23,6 +24,8 @@ namespace {
 
 constexpr uint64_t kHostFormat = 3;
 constexpr uint64_t kHostFormatWithClock = 2;  // from here on
+
+Status WouldWait() { return {StatusCode::kBusy, {}}; }
 
 }  // namespace
 
@@ -34,33 +37,59 @@ Applier::Applier(keyspace::Keyspace* keyspace, keyspace::Checkpointer* checkpoin
       clock_ms_(clock_ms) {}
 
 Status Applier::Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) {
+  return ApplyEntry(entry, local, LockWait::kLong);
+}
+
+Status Applier::ApplyWithoutWaiting(const raft::Entry& entry,
+                                    std::span<raft::Proposal* const> local) {
+  return ApplyEntry(entry, local, LockWait::kNever);
+}
+
+Status Applier::ApplyEntry(const raft::Entry& entry, std::span<raft::Proposal* const> local,
+                           LockWait wait) {
+  wait_ = wait;
   std::string_view records = entry.bytes();
   raft::Envelope envelope;
   KIWI_RETURN_IF_ERROR(raft::ReadEnvelope(&records, &envelope));
-  clock_ms_ = std::max(clock_ms_, envelope.time_ms);
-  ApplyPosition position{.moment = {.now_ms = clock_ms_, .log_index = entry.index},
-                         .seed = envelope.seed};
+  if (progress_.index != entry.index) {
+    clock_ms_ = std::max(clock_ms_, envelope.time_ms);
+    progress_ = {.index = entry.index,
+                 .position = {.moment = {.now_ms = clock_ms_, .log_index = entry.index},
+                              .seed = envelope.seed}};
+  }
+  const Status status = ApplyRecords(records, local);
+  if (status.code() != StatusCode::kBusy) progress_.index = 0;
+  return status;
+}
+
+Status Applier::ApplyRecords(std::string_view records, std::span<raft::Proposal* const> local) {
+  ApplyPosition& position = progress_.position;
   if (local.empty()) return Replay(position, records);
-  for (raft::Proposal* proposal : local) {
+  for (; progress_.proposals < local.size(); ++progress_.proposals) {
+    raft::Proposal* const proposal = local[progress_.proposals];
     if (proposal->remote()) {
       KIWI_RETURN_IF_ERROR(Replay(position, proposal->records()));
       proposal->Replayed();
-    } else {
-      static_cast<LocalProposal*>(proposal)->ApplyLocal(*this, position);
+    } else if (!static_cast<LocalProposal*>(proposal)->ApplyLocal(*this, position)) {
+      return WouldWait();
     }
+    progress_.replayed = 0;
   }
   return {};
 }
 
-Status Applier::Replay(ApplyPosition& position, std::string_view records) {
+Status Applier::Replay(ApplyPosition& position, std::string_view all) {
   reader_ = {};
-  while (reader_.Next(&records)) {
+  std::string_view records = all.substr(progress_.replayed);
+  for (;; progress_.replayed = all.size() - records.size()) {
+    if (!reader_.Next(&records)) return reader_.status();
     if (reader_.kind() == raft::RecordKind::kTransaction) {
       KIWI_RETURN_IF_ERROR(ReplayTransaction(position, reader_.transaction()));
       continue;
     }
     if (reader_.kind() == raft::RecordKind::kOrigin) {
       const raft::Origin& origin = reader_.origin();
+      if (origin.node == node_id_ && wait_ == LockWait::kNever) return WouldWait();  // taken once
       raft::Proposal* const ours =
           origin.node == node_id_ ? forwarded_->Take(origin.incarnation, origin.sequence) : nullptr;
       if (ours == nullptr) continue;  // its records are replayed like all others
@@ -76,9 +105,10 @@ Status Applier::Replay(ApplyPosition& position, std::string_view records) {
     }
     discarded_replies_.clear();
     ReplyWriter reply(&discarded_replies_, 2);
-    RunWrite(position, *command, record.args, static_cast<int>(record.db), reply);
+    if (!RunWrite(position, *command, record.args, static_cast<int>(record.db), reply)) {
+      return WouldWait();
+    }
   }
-  return reader_.status();
 }
 
 Status Applier::ReplayTransaction(ApplyPosition& position, const raft::TransactionRecord& record) {
@@ -94,8 +124,9 @@ Status Applier::ReplayTransaction(ApplyPosition& position, const raft::Transacti
     shards.Merge(CommandTable::Shards(*command, record.commands[i].args));
   }
   for (const raft::WatchedKey& watch : record.watches) shards.AddKey(watch.key);
+  const ShardLock lock(*keyspace_, shards, LockMode::kExclusive, wait_);
+  if (!lock.held()) return WouldWait();
   const uint64_t seed = CommandSeed(position.seed, position.ordinal++);  // spent even if it aborts
-  const ShardLock lock(*keyspace_, shards, LockMode::kExclusive);
   for (const raft::WatchedKey& watch : record.watches) {
     if (WatchedKeyChanged(*keyspace_, position.moment, record.watch_index, watch)) return {};
   }
@@ -113,9 +144,11 @@ Status Applier::ReplayTransaction(ApplyPosition& position, const raft::Transacti
   return {};
 }
 
-void Applier::RunWrite(ApplyPosition& position, const Command& command, Args args, int db_index,
+bool Applier::RunWrite(ApplyPosition& position, const Command& command, Args args, int db_index,
                        ReplyWriter& reply) {
-  const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kExclusive);
+  const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kExclusive,
+                       wait_);
+  if (!lock.held()) return false;
   keyspace::Db db(*keyspace_, db_index, position.moment);
   commands::Context context{.args = args,
                             .db = db,
@@ -126,6 +159,7 @@ void Applier::RunWrite(ApplyPosition& position, const Command& command, Args arg
   if (command.Is(commands::kInternal)) [[unlikely]] {
     if (command.full_name == commands::kMemberCommand) NoteMember(args);
   }
+  return true;
 }
 
 void Applier::NoteMember(Args args) {
@@ -135,15 +169,16 @@ void Applier::NoteMember(Args args) {
   }
 }
 
-void Applier::ApplyBatch(ApplyPosition& position, Batch& batch) {
+bool Applier::ApplyBatch(ApplyPosition& position, Batch& batch) {
   batch.session().NoteWrite(position.moment.log_index);
-  size_t prefetched = batch.pass_begin;
-  for (size_t i = batch.pass_begin; i < batch.next; ++i) {
-    if (i == prefetched) prefetched = PrefetchItems(batch, i);
-    ApplyItem(position, batch, batch.items[i]);
+  size_t prefetched = batch.applied;
+  for (; batch.applied < batch.next; ++batch.applied) {
+    if (batch.applied == prefetched) prefetched = PrefetchItems(batch, batch.applied);
+    if (!ApplyItem(position, batch, batch.items[batch.applied])) return false;
   }
-  if (!batch.expired.empty()) DeleteExpired(position, batch);
+  if (!DeleteExpired(position, batch)) return false;
   executor_->Complete(batch);
+  return true;
 }
 
 // For the items from `first` on; returns the first one that it left out.
@@ -161,51 +196,73 @@ size_t Applier::PrefetchItems(const Batch& batch, size_t first) {
   return i;
 }
 
-void Applier::ApplyItem(ApplyPosition& position, Batch& batch, Item& item) {
+bool Applier::ApplyItem(ApplyPosition& position, Batch& batch, Item& item) {
   const size_t begin = batch.replies.size();
   ReplyWriter reply(&batch.replies, item.resp_version);
   switch (item.state) {
     case ItemState::kAnswered:
       batch.replies.append(batch.side, item.side_begin, item.side_end - item.side_begin);
-      return;
+      return true;
     case ItemState::kWrite:
-      executor_->Timed(*item.command, batch.session(), batch.ArgsOf(item), reply, [&] {
-        RunWrite(position, *item.command, batch.ArgsOf(item), item.db, reply);
-      });
+      if (!executor_->Timed(*item.command, batch.session(), batch.ArgsOf(item), reply, [&] {
+            return RunWrite(position, *item.command, batch.ArgsOf(item), item.db, reply);
+          })) {
+        return false;
+      }
       break;
     case ItemState::kRead:
-      executor_->RunRead(*item.command, batch.ArgsOf(item), item.db, position.moment,
-                         batch.session(), reply);
+      if (!executor_->RunRead(*item.command, batch.ArgsOf(item), item.db, position.moment, wait_,
+                              batch.session(), reply)) {
+        return false;
+      }
       break;
     case ItemState::kExec:
-      // A transaction without writes has no record, and takes no seed from those that have one.
-      executor_->RunTransaction(
-          batch.session(), *item.transaction, position.moment,
-          item.transaction->queue.has_write() ? CommandSeed(position.seed, position.ordinal++) : 0,
-          reply);
+      if (!executor_->RunTransaction(batch.session(), *item.transaction, position.moment,
+                                     CommandSeed(position.seed, position.ordinal), wait_, reply)) {
+        return false;
+      }
+      // One without writes has no record, and takes no seed from those that have one.
+      position.ordinal += item.transaction->queue.has_write();
       break;
     case ItemState::kWaiting:
       KIWI_CHECK(false, "an item of the pass was not executed");
   }
   if (item.suppressed) batch.replies.resize(begin);
+  return true;
 }
 
 // The last records of a batch whose next item waits for them (Executor::ExpireFirst).
-void Applier::DeleteExpired(ApplyPosition& position, const Batch& batch) {
+bool Applier::DeleteExpired(ApplyPosition& position, Batch& batch) {
   const Command* const command = CommandTable::Get().FindByName(kExpireCommand);
-  for (const keyspace::WallView::Key& expired : batch.expired) {
+  for (; batch.applied - batch.next < batch.expired.size(); ++batch.applied) {
+    const keyspace::WallView::Key& expired = batch.expired[batch.applied - batch.next];
     const std::string_view args[] = {kExpireCommand, expired.key};
     discarded_replies_.clear();
     ReplyWriter reply(&discarded_replies_, 2);
-    RunWrite(position, *command, args, expired.db, reply);
+    if (!RunWrite(position, *command, args, expired.db, reply)) return false;
     if (discarded_replies_ == ":1\r\n") executor_->CountExpired();
   }
+  return true;
 }
 
 void Applier::BeginCheckpoint(const raft::SnapshotMeta& meta, const raft::Membership& membership) {
   keyspace::ShardSet all;
   all.AddAll();
   const ShardLock lock(*keyspace_, all, LockMode::kExclusive);
+  Freeze(meta, membership);
+}
+
+bool Applier::BeginCheckpointWithoutWaiting(const raft::SnapshotMeta& meta,
+                                            const raft::Membership& membership) {
+  keyspace::ShardSet all;
+  all.AddAll();
+  const ShardLock lock(*keyspace_, all, LockMode::kExclusive, LockWait::kNever);
+  if (lock.held()) Freeze(meta, membership);
+  return lock.held();
+}
+
+// With all shards held exclusively.
+void Applier::Freeze(const raft::SnapshotMeta& meta, const raft::Membership& membership) {
   checkpointer_->Begin(
       {.applied_index = meta.index, .host = EncodeCheckpointHost({meta, clock_ms_, membership})});
 }

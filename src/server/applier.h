@@ -35,7 +35,8 @@ struct ApplyPosition {
 // arguments that it encoded, in the order of its records.
 class LocalProposal : public raft::Proposal {
  public:
-  virtual void ApplyLocal(Applier& applier, ApplyPosition& position) = 0;
+  // False: the applier must not wait, and a shard is held: the next call goes on from there.
+  virtual bool ApplyLocal(Applier& applier, ApplyPosition& position) = 0;
 };
 
 class Applier final : public raft::StateMachine {
@@ -56,23 +57,41 @@ class Applier final : public raft::StateMachine {
   void SetOnClientAddress(SetClientAddress fn) { set_client_address_ = std::move(fn); }
 
   Status Apply(const raft::Entry& entry, std::span<raft::Proposal* const> local) override;
+  Status ApplyWithoutWaiting(const raft::Entry& entry,
+                             std::span<raft::Proposal* const> local) override;
   void BeginCheckpoint(const raft::SnapshotMeta& meta, const raft::Membership& membership) override;
+  bool BeginCheckpointWithoutWaiting(const raft::SnapshotMeta& meta,
+                                     const raft::Membership& membership) override;
   Status RunCheckpoint() override;
   Result<std::unique_ptr<raft::SnapshotReader>> OpenSnapshot(size_t chunk_bytes) override;
   Result<std::unique_ptr<raft::SnapshotStage>> StageSnapshot() override;
   Status InstallSnapshot(raft::SnapshotStage& stage) override;
 
-  // For proposals: one write under the exclusive locks of its keys.
-  void RunWrite(ApplyPosition& position, const commands::Command& command, commands::Args args,
+  // For proposals: one write under the exclusive locks of its keys. False: as ApplyLocal; nothing
+  // was done.
+  bool RunWrite(ApplyPosition& position, const commands::Command& command, commands::Args args,
                 int db, protocol::ReplyWriter& reply);
-  void ApplyBatch(ApplyPosition& position, Batch& batch);
+  bool ApplyBatch(ApplyPosition& position, Batch& batch);
 
  private:
+  // How far the entry that is being applied has come.
+  struct Progress {
+    raft::LogIndex index = 0;  // 0: none is under way
+    ApplyPosition position;
+    size_t proposals = 0;  // of `local`, wholly applied
+    size_t replayed = 0;   // bytes of the records that are being replayed
+  };
+
+  Status ApplyEntry(const raft::Entry& entry, std::span<raft::Proposal* const> local,
+                    keyspace::LockWait wait);
+  Status ApplyRecords(std::string_view records, std::span<raft::Proposal* const> local);
+  // kBusy: as ApplyWithoutWaiting.
   Status Replay(ApplyPosition& position, std::string_view records);
+  void Freeze(const raft::SnapshotMeta& meta, const raft::Membership& membership);
   size_t PrefetchItems(const Batch& batch, size_t first);
-  void ApplyItem(ApplyPosition& position, Batch& batch, Item& item);
+  bool ApplyItem(ApplyPosition& position, Batch& batch, Item& item);
   void NoteMember(commands::Args args);
-  void DeleteExpired(ApplyPosition& position, const Batch& batch);
+  bool DeleteExpired(ApplyPosition& position, Batch& batch);
   Status ReplayTransaction(ApplyPosition& position, const raft::TransactionRecord& record);
 
   keyspace::Keyspace* const keyspace_;
@@ -84,6 +103,8 @@ class Applier final : public raft::StateMachine {
   SetClientAddress set_client_address_;
   // Serialised by the node's apply lock.
   int64_t clock_ms_;  // the replicated clock: the greatest stamp of an applied entry
+  keyspace::LockWait wait_ = keyspace::LockWait::kLong;
+  Progress progress_;
   raft::RecordReader reader_;
   std::string discarded_replies_;
 };

@@ -28,7 +28,7 @@ void Batch::Reset() {
   items.clear();
   reads_granted = reads_refused = wait_over = false;
   has_slow = has_write = false;
-  next = pass_begin = attached_reads = 0;
+  next = pass_begin = applied = attached_reads = 0;
   pass_slow = false;
   expired.clear();
   ClearBounded(&replies);
@@ -45,8 +45,8 @@ void Batch::Run() {
 
 void Batch::RunOnLoop() { session_->OnPassDone(); }
 
-void Batch::ApplyLocal(Applier& applier, ApplyPosition& position) {
-  applier.ApplyBatch(position, *this);
+bool Batch::ApplyLocal(Applier& applier, ApplyPosition& position) {
+  return applier.ApplyBatch(position, *this);
 }
 
 void Batch::ReadReady() {

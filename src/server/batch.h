@@ -6,7 +6,9 @@
 // writes are encoded for the log; a fast read behind a write of the same pass is attached to that
 // log position and run there by the applier; anything that must see the writes and is not fast ends
 // the pass, as do too many bytes of replies, and a read that meets a key which is past its time by the
-// wall clock alone (keyspace/wall_view.h): it runs in the next pass, behind the key's deletion. After the pass, its replies leave; then the next one.
+// wall clock alone (keyspace/wall_view.h): it runs in the next pass, behind the key's deletion. A
+// read on a loop that finds its shards held moves the batch to a worker, where the pass goes on with
+// it. After the pass, its replies leave; then the next one.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +49,7 @@ struct Item {
   bool suppressed = false;       // CLIENT REPLY OFF or SKIP
   bool protocol_error = false;   // args[first_arg] is its text; the connection closes
   bool expiry_proposed = false;  // for a read: it decides by the replicated clock alone
+  bool handed_over = false;      // a loop found its shards held: it runs on a worker
   int db = 0;                    // when it was executed
   uint32_t side_begin = 0;
   uint32_t side_end = 0;
@@ -80,6 +83,7 @@ class Batch final : public runtime::Task,
   std::string encoded;  // records for the log
   size_t next = 0;      // first item not executed
   size_t pass_begin = 0;
+  size_t applied = 0;  // items before it are applied; from `next` on it counts `expired`
   size_t attached_reads = 0;
   // Keys that the next item, a read, found past their time. Their deletion is the end of the pass's
   // records; the item runs again behind it.
@@ -107,7 +111,7 @@ class Batch final : public runtime::Task,
   runtime::Priority priority() const override { return batch_priority; }
   bool slow() const override { return pass_slow; }
   void Failed(raft::ProposalError error) override;
-  void ApplyLocal(Applier& applier, ApplyPosition& position) override;
+  bool ApplyLocal(Applier& applier, ApplyPosition& position) override;
   // raft::ReadWaiter: the pass goes on.
   void ReadReady() override;
   void ReadRefused() override;

@@ -16,6 +16,7 @@ using commands::Args;
 using commands::Command;
 using commands::CommandTable;
 using keyspace::LockMode;
+using keyspace::LockWait;
 using keyspace::Moment;
 using keyspace::ShardLock;
 using protocol::ReplyWriter;
@@ -72,7 +73,7 @@ void Executor::Record(const Command& command, Session& session, Args args, int64
 }
 
 void Executor::RunPass(Batch& batch) {
-  batch.pass_begin = batch.next;
+  batch.pass_begin = batch.applied = batch.next;
   batch.attached_reads = 0;
   batch.pass_slow = false;
   batch.encoded.clear();
@@ -83,6 +84,7 @@ void Executor::RunPass(Batch& batch) {
     const Step step = Execute(batch, item);
     if (step == Step::kAwaitRead) return node_->AwaitRead(&batch);
     if (step == Step::kAwaitReplicas) return AwaitReplicas(batch);
+    if (step == Step::kHandOver) return Resume(batch);
     if (step == Step::kEndPass) break;
     ++batch.next;
     if (batch.replies.size() + batch.side.size() > kMaxPassReplyBytes) break;
@@ -336,7 +338,9 @@ Executor::Step Executor::AnswerRead(Batch& batch, Item& item) {
   const keyspace::LookupCounts before = keyspace::ThreadLookups();
   const uint64_t start = Ticks::Now();
   {
-    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared);
+    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared,
+                         WaitOfRead(IsFast(command, args.size())));
+    if (!lock.held()) return HandOver(batch, item);
     CallRead(command, args, item.db, ReadMoment(&wall), session, reply);
   }
   if (MustExpireFirst(item, wall)) [[unlikely]] {
@@ -350,6 +354,19 @@ Executor::Step Executor::AnswerRead(Batch& batch, Item& item) {
   return Step::kDone;
 }
 
+LockWait Executor::WaitOfRead(bool fast) {
+  if (t_loop != nullptr) return LockWait::kNever;
+  return fast ? LockWait::kBrief : LockWait::kLong;
+}
+
+// Nothing of the item was done, no write of the pass is pending: it runs again, on a worker, and so
+// does the rest of the batch.
+Executor::Step Executor::HandOver(Batch& batch, Item& item) {
+  item.handed_over = true;
+  batch.has_slow = true;
+  return Step::kHandOver;
+}
+
 void Executor::CountLookups(const keyspace::LookupCounts& before) {
   const keyspace::LookupCounts after = keyspace::ThreadLookups();
   StatsBlock& stats = stats_->Local();
@@ -357,13 +374,15 @@ void Executor::CountLookups(const keyspace::LookupCounts& before) {
   stats.Add(Counter::kKeyspaceMisses, after.misses - before.misses);
 }
 
-void Executor::RunRead(const Command& command, Args args, int db_index, const Moment& moment,
-                       Session& session, ReplyWriter& reply) {
-  Timed(command, session, args, reply, [&] {
+bool Executor::RunRead(const Command& command, Args args, int db_index, const Moment& moment,
+                       LockWait wait, Session& session, ReplyWriter& reply) {
+  return Timed(command, session, args, reply, [&] {
     const keyspace::LookupCounts before = keyspace::ThreadLookups();
-    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared);
+    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared, wait);
+    if (!lock.held()) return false;
     CallRead(command, args, db_index, moment, session, reply);
     CountLookups(before);
+    return true;
   });
 }
 
@@ -393,6 +412,7 @@ void Executor::RunLocal(const Command& command, Args args, Session& session, int
                               .session = &session,
                               .server = server_};
     command.row->handler(context);
+    return true;
   });
 }
 
@@ -400,7 +420,7 @@ Executor::Step Executor::ExecuteTransactionCommand(Batch& batch, Item& item) {
   Session& session = batch.session();
   const Command& command = *item.command;
   session.NoteCommand(command);
-  if (!item.expiry_proposed) {  // else it comes for the second time
+  if (!item.expiry_proposed && !item.handed_over) {  // else it has come before
     stats_->Local().Record(command.id, 0);
     stats_->Local().Add(Counter::kCommandsProcessed);
   }
@@ -451,7 +471,8 @@ Executor::Step Executor::ExecuteWatch(Batch& batch, Item& item) {
   for (const std::string_view key : args.subspan(1)) {
     keyspace::ShardSet shards;
     shards.AddKey(key);
-    const ShardLock lock(*keyspace_, shards, LockMode::kShared);
+    const ShardLock lock(*keyspace_, shards, LockMode::kShared, WaitOfRead(/*fast=*/true));
+    if (!lock.held()) return HandOver(batch, item);
     const keyspace::Db db(*keyspace_, item.db, ReadMoment(&wall));
     existed.push_back(db.FindNoTouch(key) != nullptr);
   }
@@ -518,7 +539,12 @@ Executor::Step Executor::AnswerReadTransaction(Batch& batch, Item& item,
                                                std::unique_ptr<Transaction> transaction) {
   Session& session = batch.session();
   keyspace::WallView wall(clock_);
-  const ShardLock lock(*keyspace_, transaction->Shards(), LockMode::kShared);
+  const ShardLock lock(*keyspace_, transaction->Shards(), LockMode::kShared,
+                       WaitOfRead(!transaction->queue.slow()));
+  if (!lock.held()) {
+    session.RestoreTransaction(std::move(*transaction));
+    return HandOver(batch, item);
+  }
   const Moment moment = ReadMoment(&wall);
   transaction->NoteExpired(*keyspace_, moment);
   if (MustExpireFirst(item, wall)) {
@@ -531,11 +557,14 @@ Executor::Step Executor::AnswerReadTransaction(Batch& batch, Item& item,
   return Step::kDone;
 }
 
-void Executor::RunTransaction(Session& session, Transaction& transaction, const Moment& moment,
-                              uint64_t seed, ReplyWriter& reply) {
+bool Executor::RunTransaction(Session& session, Transaction& transaction, const Moment& moment,
+                              uint64_t seed, LockWait wait, ReplyWriter& reply) {
+  const bool writes = transaction.queue.has_write();
   const ShardLock lock(*keyspace_, transaction.Shards(),
-                       transaction.queue.has_write() ? LockMode::kExclusive : LockMode::kShared);
+                       writes ? LockMode::kExclusive : LockMode::kShared, wait);
+  if (!lock.held()) return false;
   CallTransaction(session, transaction, moment, seed, reply);
+  return true;
 }
 
 void Executor::CallTransaction(Session& session, Transaction& transaction, const Moment& moment,
@@ -572,6 +601,7 @@ void Executor::CallTransaction(Session& session, Transaction& transaction, const
                                 .session = write ? nullptr : &session,
                                 .server = write ? nullptr : server_};
       command.row->handler(context);
+      return true;
     });
     writes += write;
   }

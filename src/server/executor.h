@@ -59,20 +59,24 @@ class Executor {
   // Answers a pass whose writes failed as a whole.
   void FailPass(Batch& batch, raft::ProposalError error);
 
-  // Runs an attached read, or a whole transaction, at a log position.
-  void RunRead(const commands::Command& command, commands::Args args, int db,
-               const keyspace::Moment& moment, Session& session, protocol::ReplyWriter& reply);
-  void RunTransaction(Session& session, Transaction& transaction, const keyspace::Moment& moment,
-                      uint64_t seed, protocol::ReplyWriter& reply);
-  // Calls a handler and records it: count, time, error, slow log.
+  // Runs an attached read, or a whole transaction, at a log position. False, with kNever: its
+  // shards are held, and nothing was done.
+  bool RunRead(const commands::Command& command, commands::Args args, int db,
+               const keyspace::Moment& moment, keyspace::LockWait wait, Session& session,
+               protocol::ReplyWriter& reply);
+  bool RunTransaction(Session& session, Transaction& transaction, const keyspace::Moment& moment,
+                      uint64_t seed, keyspace::LockWait wait, protocol::ReplyWriter& reply);
+  // Calls a handler and records it: count, time, error, slow log. call(): whether it was done; else
+  // nothing is recorded.
   template <typename Call>
-  void Timed(const commands::Command& command, Session& session, commands::Args args,
+  bool Timed(const commands::Command& command, Session& session, commands::Args args,
              protocol::ReplyWriter& reply, Call call) {
     const size_t begin = reply.buffer().size();
     const uint64_t start = Ticks::Now();
-    call();
+    if (!call()) return false;
     Record(command, session, args, static_cast<int64_t>(Ticks::ToNs(start, Ticks::Now())),
            std::string_view(reply.buffer()).substr(begin));
+    return true;
   }
   // A net loop may run it.
   static bool IsFast(const commands::Command& command, size_t arg_count);
@@ -109,9 +113,9 @@ class Executor {
   void SetSlowThreshold(int64_t ns) { slow_ns_.store(ns, std::memory_order_relaxed); }
 
  private:
-  // kAwaitRead: the pass goes on with this item once its reads are linearizable.
-  // kAwaitReplicas: likewise, once other nodes have what WAIT asks for.
-  enum class Step : uint8_t { kDone, kEndPass, kAwaitRead, kAwaitReplicas };
+  // The pass goes on with this item: kAwaitRead, once its reads are linearizable; kAwaitReplicas,
+  // once other nodes have what WAIT asks for; kHandOver, on a worker.
+  enum class Step : uint8_t { kDone, kEndPass, kAwaitRead, kAwaitReplicas, kHandOver };
 
   Step Execute(Batch& batch, Item& item);
   // The text of the refusal, or empty.
@@ -126,6 +130,8 @@ class Executor {
   Step ExecuteWatch(Batch& batch, Item& item);
   Step AnswerRead(Batch& batch, Item& item);
   Step AnswerReadTransaction(Batch& batch, Item& item, std::unique_ptr<Transaction> transaction);
+  static keyspace::LockWait WaitOfRead(bool fast);
+  Step HandOver(Batch& batch, Item& item);
   void CountLookups(const keyspace::LookupCounts& before);
   bool MustExpireFirst(const Item& item, const keyspace::WallView& wall) const;
   Step ExpireFirst(Batch& batch, Item& item, const keyspace::WallView& wall);

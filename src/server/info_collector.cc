@@ -167,6 +167,8 @@ void ServerCommands::CollectMemory(commands::MemoryFigures* memory) {
   server_->NoteMemory(memory->used);
   Engine& engine = server_->engine();
   memory->dataset = engine.keyspace().memory_bytes();
+  memory->pending_frees = engine.keyspace().pending_frees();
+  memory->background_frees = engine.keyspace().background_frees();
   // As near to the start as the first question came: what is not data.
   uint64_t none = 0;
   memory_at_start_.compare_exchange_strong(none,

@@ -23,14 +23,15 @@ void InternalWrite::Propose(raft::Node& node, runtime::Priority priority, int db
   node.Kick(Executor::CurrentLoop() != nullptr);
 }
 
-void InternalWrite::ApplyLocal(Applier& applier, ApplyPosition& position) {
+bool InternalWrite::ApplyLocal(Applier& applier, ApplyPosition& position) {
   const std::vector<std::string_view> views(args_.begin(), args_.end());
   const commands::Command* command = commands::CommandTable::Get().Find(views);
   KIWI_CHECK(command != nullptr, "an internal write that the table does not know");
   std::string text;
   protocol::ReplyWriter reply(&text, 2);
-  applier.RunWrite(position, *command, views, db_, reply);
+  if (!applier.RunWrite(position, *command, views, db_, reply)) return false;
   Finish(std::move(text));
+  return true;
 }
 
 void InternalWrite::Failed(raft::ProposalError error) {

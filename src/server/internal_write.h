@@ -27,7 +27,7 @@ class InternalWrite final : public LocalProposal {
   runtime::Priority priority() const override { return priority_; }
   bool slow() const override { return true; }
   void Failed(raft::ProposalError error) override;
-  void ApplyLocal(Applier& applier, ApplyPosition& position) override;
+  bool ApplyLocal(Applier& applier, ApplyPosition& position) override;
 
  private:
   InternalWrite(runtime::Priority priority, int db, const std::vector<std::string>& args,

@@ -286,7 +286,9 @@ void Server::ExpireCycle() {
     {
       keyspace::ShardSet one;
       one.AddSlot(static_cast<uint16_t>(shard * keyspace::kSlotsPerShard));
-      const keyspace::ShardLock lock(keyspace, one, keyspace::LockMode::kShared);
+      const keyspace::ShardLock lock(keyspace, one, keyspace::LockMode::kShared,
+                                     keyspace::LockWait::kNever);
+      if (!lock.held()) continue;  // the next round finds them
       keyspace.CollectExpired(shard, now_ms, kExpirePerShard, &expired);
     }
     std::unordered_map<int, std::vector<std::string>> by_db;

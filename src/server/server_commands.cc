@@ -149,4 +149,18 @@ void ServerCommands::SleepUs(int64_t us) {
   }
 }
 
+void ServerCommands::HoldShards(keyspace::ShardSet shards, int64_t us) {
+  constexpr int64_t kPieceUs = 1000;
+  const int64_t end_ns = clock_->MonotonicNs() + us * 1000;
+  ReadKeyspace(0, shards, [&](keyspace::Db&) {
+    const uint64_t releases = shard_releases_.load();
+    shard_holders_.fetch_add(1);
+    while (shard_releases_.load() == releases && clock_->MonotonicNs() < end_ns &&
+           !server_->draining()) {
+      SleepUs(kPieceUs);
+    }
+    shard_holders_.fetch_sub(1);
+  });
+}
+
 }  // namespace kiwi::server

@@ -64,6 +64,9 @@ class ServerCommands final : public commands::ServerView {
   commands::FaultView* faults() override { return faults_; }
   void SetActiveExpire(bool on) override { server_->SetActiveExpire(on); }
   void SleepUs(int64_t us) override;
+  void HoldShards(keyspace::ShardSet shards, int64_t us) override;
+  int ShardHolders() const override { return shard_holders_.load(); }
+  void ReleaseShards() override { shard_releases_.fetch_add(1); }
 
  private:
   void CollectBasics(commands::InfoFigures* figures);
@@ -80,6 +83,8 @@ class ServerCommands final : public commands::ServerView {
   commands::FaultView* const faults_;
   const std::string run_id_;
   std::atomic<uint64_t> memory_at_start_{0};
+  std::atomic<int> shard_holders_{0};
+  std::atomic<uint64_t> shard_releases_{0};
 };
 
 }  // namespace kiwi::server

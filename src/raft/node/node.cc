@@ -148,18 +148,17 @@ void Node::ApplyCommitted(bool on_loop) {
     if (!apply_mu_.TryLock()) return;  // the holder looks at apply_wanted_ after it lets go
     apply_wanted_.store(false);
     bool left_for_worker = false;
+    bool freeze_left = false;  // entries need not wait for it
     for (;;) {
+      freeze_left = !MaybeBeginCheckpoint(on_loop);
       if (applying_.empty()) {
         MutexLock lock(core_mu_);
         applying_.swap(committed_);
       }
       if (applying_.empty()) break;
       Committed& next = applying_.front();
-      if (on_loop && (!next.ours || next.origin.slow)) {
-        left_for_worker = true;
-        break;
-      }
-      ApplyOne(next);
+      left_for_worker = !ApplyOne(next, on_loop);
+      if (left_for_worker) break;
       applying_.pop_front();
     }
     Consequences consequences;
@@ -175,17 +174,19 @@ void Node::ApplyCommitted(bool on_loop) {
     }
     apply_mu_.Unlock();
     Dispatch(std::move(consequences));
-    if (left_for_worker) {
-      schedule_apply_(false);
-      return;
-    }
+    if (left_for_worker || freeze_left) schedule_apply_(false);
+    if (left_for_worker) return;
   }
 }
 
-void Node::ApplyOne(Committed& committed) {
-  if (committed.stage) return InstallSnapshot(committed);
+bool Node::ApplyOne(Committed& committed, bool on_loop) {
+  if (on_loop && (!committed.ours || committed.origin.slow)) return false;
+  if (committed.stage) {
+    InstallSnapshot(committed);
+    return true;
+  }
   const Entry& entry = committed.entry;
-  if (entry.index <= applied_index()) return;  // contained in the snapshot that came before it
+  if (entry.index <= applied_index()) return true;  // contained in the snapshot that came before it
   KIWI_CHECK(entry.index == applied_index() + 1, "entries must be applied in order, each once");
   if (entry.type == EntryType::kConfChange) {
     ApplyConfChange(entry);
@@ -194,7 +195,14 @@ void Node::ApplyOne(Committed& committed) {
     Envelope envelope;
     Status status = ReadEnvelope(&bytes, &envelope);
     if (status.ok()) entry_clock_.Observe(envelope.time_ms);
-    if (status.ok()) status = machine_->Apply(entry, committed.origin.proposals);
+    if (status.ok() && on_loop) {
+      status = machine_->ApplyWithoutWaiting(entry, committed.origin.proposals);
+      mid_entry_ = status.code() == StatusCode::kBusy;
+      if (mid_entry_) return false;
+    } else if (status.ok()) {
+      status = machine_->Apply(entry, committed.origin.proposals);
+      mid_entry_ = false;
+    }
     if (!status.ok()) {
       KIWI_LOG(kError, "entry does not apply index={} error=\"{}\"", entry.index,
                status.ToString());
@@ -205,7 +213,7 @@ void Node::ApplyOne(Committed& committed) {
   applied_index_.store(entry.index, std::memory_order_release);
   ++entries_since_checkpoint_;
   bytes_since_checkpoint_ += entry.bytes().size();
-  MaybeBeginCheckpoint();
+  return true;
 }
 
 void Node::UpdateReadAllowed() {

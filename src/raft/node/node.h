@@ -117,7 +117,8 @@ class Node {
   // Composes and writes what was proposed, if the calling thread is the one to do it, and applies
   // it if that is fast. Call once after a round of Propose calls.
   void Kick(bool on_loop);
-  // Applies what is committed. on_loop: stops before an entry that is not fast.
+  // Applies what is committed, and begins a checkpoint that is due. on_loop: never waits; what is
+  // not fast, or would have to wait for readers, is left to a worker.
   void ApplyCommitted(bool on_loop);
   // A linearizable read may run now, at ReadTime(): the replicated clock. Else AwaitRead.
   bool ReadAllowed() const {
@@ -266,8 +267,11 @@ class Node {
   void SyncEverysec() KIWI_EXCLUDES(core_mu_);
   void UpdateReadAllowed() KIWI_REQUIRES(core_mu_);
   void QueueCommitted(std::vector<Entry> entries) KIWI_REQUIRES(core_mu_);
-  void ApplyOne(Committed& committed) KIWI_REQUIRES(apply_mu_);
-  void MaybeBeginCheckpoint() KIWI_REQUIRES(apply_mu_);
+  // False: it is for a thread that may wait. So below.
+  bool ApplyOne(Committed& committed, bool on_loop) KIWI_REQUIRES(apply_mu_);
+  bool MaybeBeginCheckpoint(bool on_loop) KIWI_REQUIRES(apply_mu_);
+  void CountCheckpoint() KIWI_REQUIRES(checkpoint_mu_);
+  void WantCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
   bool CheckpointDue() KIWI_REQUIRES(apply_mu_, checkpoint_mu_);
   void FailAll(std::vector<Proposal*>* proposals, ProposalError error);
   void WakeLogThread();
@@ -333,6 +337,7 @@ class Node {
   Mutex apply_mu_;
   std::atomic<bool> apply_wanted_{false};
   std::deque<Committed> applying_ KIWI_GUARDED_BY(apply_mu_);
+  bool mid_entry_ KIWI_GUARDED_BY(apply_mu_) = false;  // a loop left the first of them half applied
   uint64_t entries_since_checkpoint_ KIWI_GUARDED_BY(apply_mu_) = 0;
   uint64_t bytes_since_checkpoint_ KIWI_GUARDED_BY(apply_mu_) = 0;
 

@@ -24,29 +24,54 @@ bool Node::CheckpointDue() {
          bytes_since_checkpoint_ >= options_.log_max_bytes / 2;
 }
 
-void Node::MaybeBeginCheckpoint() {
+bool Node::MaybeBeginCheckpoint(bool on_loop) {
+  if (mid_entry_) return true;  // the applier looks again behind the entry
   SnapshotMeta meta;
   Membership membership;
   {
     MutexLock lock(checkpoint_mu_);
-    if (checkpoints_begun_ != checkpoints_done_ || !CheckpointDue()) return;
-    checkpoint_requested_ = false;
-    ++checkpoints_begun_;
-    meta.index = applied_index();
-    meta.term = applied_term_.load(std::memory_order_relaxed);
+    if (checkpoints_begun_ != checkpoints_done_ || !CheckpointDue()) return true;
   }
   {
     MutexLock lock(core_mu_);
     meta.conf_state = conf_state_;
     membership = membership_;
   }
-  machine_->BeginCheckpoint(meta, membership);
+  meta.index = applied_index();
+  meta.term = applied_term_.load(std::memory_order_relaxed);
+  if (on_loop) {
+    // Locked, so that whoever asks for a checkpoint meanwhile is told right which one is his.
+    MutexLock lock(checkpoint_mu_);
+    if (!machine_->BeginCheckpointWithoutWaiting(meta, membership)) return false;
+    CountCheckpoint();
+  } else {
+    {
+      MutexLock lock(checkpoint_mu_);
+      CountCheckpoint();
+    }
+    machine_->BeginCheckpoint(meta, membership);  // may wait
+  }
   entries_since_checkpoint_ = 0;
   bytes_since_checkpoint_ = 0;
   MutexLock lock(checkpoint_mu_);
   checkpoint_meta_ = meta;
   checkpoint_begun_ = true;
   checkpoint_changed_.NotifyAll();
+  return true;
+}
+
+void Node::CountCheckpoint() {
+  checkpoint_requested_ = false;
+  ++checkpoints_begun_;
+}
+
+// As RequestCheckpoint, on a thread that may be a net loop.
+void Node::WantCheckpoint() {
+  {
+    MutexLock lock(checkpoint_mu_);
+    checkpoint_requested_ = true;
+  }
+  schedule_apply_(false);
 }
 
 void Node::RequestCheckpoint() {
@@ -56,7 +81,7 @@ void Node::RequestCheckpoint() {
   }
   // Without traffic nobody else would look.
   if (apply_mu_.TryLock()) {
-    MaybeBeginCheckpoint();
+    MaybeBeginCheckpoint(/*on_loop=*/false);
     apply_mu_.Unlock();
   }
 }
@@ -70,7 +95,7 @@ Status Node::WaitCheckpoint() {
   }
   for (;;) {
     apply_mu_.Lock();
-    MaybeBeginCheckpoint();
+    MaybeBeginCheckpoint(/*on_loop=*/false);
     apply_mu_.Unlock();
     MutexLock lock(checkpoint_mu_);
     if (checkpoints_done_ >= wanted) return checkpoint_status_;

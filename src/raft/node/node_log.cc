@@ -308,7 +308,7 @@ void Node::Persisted(LogWork work) {
   consequences.log = false;  // the owner looks again
   Dispatch(std::move(consequences));
   log_full_.store(log_->SizeBytes() > options_.log_max_bytes);
-  if (log_full_.load()) RequestCheckpoint();
+  if (log_full_.load()) WantCheckpoint();
 }
 
 void Node::StorageFailed(const Status& status) {

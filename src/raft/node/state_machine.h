@@ -23,10 +23,23 @@ class StateMachine {
   // the entry cannot be understood: the node stops rather than diverge.
   virtual Status Apply(const Entry& entry, std::span<Proposal* const> local) = 0;
 
-  // Freezes the state as of meta.index, between two Apply calls: quick. Then RunCheckpoint, on a
-  // thread of its own, makes it durable while Apply goes on.
+  // The same on a thread that must not wait, for entries whose proposals are not slow. kBusy: it
+  // would have had to, and has stopped; the next call, of this or Apply, has the same arguments and
+  // goes on from there.
+  virtual Status ApplyWithoutWaiting(const Entry& entry, std::span<Proposal* const> local) {
+    return Apply(entry, local);
+  }
+
+  // Freezes the state as of meta.index, never in the middle of one: quick, but may wait for
+  // readers. Then RunCheckpoint, on a thread of its own, makes it durable while Apply goes on.
   virtual void BeginCheckpoint(const SnapshotMeta& meta, const Membership& membership) = 0;
   virtual Status RunCheckpoint() = 0;
+  // BeginCheckpoint on a thread that must not wait. False: it would have had to, nothing was done.
+  virtual bool BeginCheckpointWithoutWaiting(const SnapshotMeta& meta,
+                                             const Membership& membership) {
+    BeginCheckpoint(meta, membership);
+    return true;
+  }
 
   // --- snapshots; without them (as here) a lagging peer cannot be caught up ---
   // Of the last durable checkpoint, in chunks of at most `chunk_bytes`. kUnavailable: there is

@@ -71,5 +71,72 @@ TEST(SharedMutex, AWriterGetsThroughReadersInARow) {
   for (std::thread& reader : readers) reader.join();
 }
 
+TEST(SharedMutex, WhoOnlyTriesNeverWaits) {
+  SharedMutex mu;
+  ASSERT_TRUE(mu.TryLock());
+  EXPECT_FALSE(mu.TryLock());
+  EXPECT_FALSE(mu.TryLockShared());
+  mu.Unlock();
+  ASSERT_TRUE(mu.TryLockShared());
+  EXPECT_TRUE(mu.TryLockShared());
+  EXPECT_FALSE(mu.TryLock());
+  mu.UnlockShared();
+  mu.UnlockShared();
+  EXPECT_TRUE(mu.TryLock());
+  mu.Unlock();
+}
+
+// A writer waits for one long reader: those who only try go in beside that reader, and when all are
+// out the writer gets it, though nobody sleeps as a reader.
+TEST(SharedMutex, AWaitingWriterDoesNotKeepOutThoseWhoTry) {
+  SharedMutex mu;
+  mu.LockShared();
+  std::atomic<bool> wrote{false};
+  std::thread writer([&] {
+    mu.Lock();
+    wrote = true;
+    mu.Unlock();
+  });
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(mu.TryLockShared());
+    std::this_thread::yield();
+    EXPECT_FALSE(wrote);
+    mu.UnlockShared();
+  }
+  ASSERT_TRUE(mu.TryLockShared());
+  mu.UnlockShared();  // the long reader goes first, the brief one last
+  mu.UnlockShared();
+  writer.join();
+  EXPECT_TRUE(wrote);
+}
+
+TEST(SharedMutex, TriesAndWaitsMix) {
+  SharedMutex mu;
+  uint64_t first = 0;  // equal whenever no writer is inside
+  uint64_t second = 0;
+  std::atomic<uint64_t> torn{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20000; ++i) {
+        if (t == 0 || !mu.TryLock()) mu.Lock();
+        ++first;
+        ++second;
+        mu.Unlock();
+      }
+    });
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20000; ++i) {
+        if (t == 0 || !mu.TryLockShared()) mu.LockShared();
+        if (first != second) ++torn;
+        mu.UnlockShared();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(first, 40000u);
+  EXPECT_EQ(torn, 0u);
+}
+
 }  // namespace
 }  // namespace kiwi

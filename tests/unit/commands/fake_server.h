@@ -126,6 +126,9 @@ class FakeServer final : public ServerView {
   FaultView* faults() override { return fault_view; }
   void SetActiveExpire(bool on) override { active_expire = on; }
   void SleepUs(int64_t us) override { slept_us += us; }
+  void HoldShards(keyspace::ShardSet, int64_t us) override { slept_us += us; }
+  int ShardHolders() const override { return 0; }
+  void ReleaseShards() override {}
 
   std::optional<std::string> password;
   std::vector<NameValue> options;

@@ -130,7 +130,15 @@ class Recorder final : public StateMachine {
     for (Proposal* proposal : local) static_cast<TestProposal*>(proposal)->applied = true;
     return reader.status();
   }
+  Status ApplyWithoutWaiting(const Entry& entry, std::span<Proposal* const> local) override {
+    if (held) return {StatusCode::kBusy, "a reader holds the state"};
+    return Apply(entry, local);
+  }
   void BeginCheckpoint(const SnapshotMeta&, const Membership&) override { ++begun; }
+  bool BeginCheckpointWithoutWaiting(const SnapshotMeta&, const Membership&) override {
+    begun += !held;
+    return !held;
+  }
   Status RunCheckpoint() override { return {}; }
 
   std::vector<std::string> names() {
@@ -138,6 +146,7 @@ class Recorder final : public StateMachine {
     return names_;
   }
   std::atomic<int> begun{0};
+  std::atomic<bool> held{false};  // by readers: who must not wait for them cannot change it
 
  private:
   Mutex mu_;
@@ -191,6 +200,51 @@ TEST_P(NodeTest, ALoneVoterServesAtOnceAndAppliesInOrder) {
   }
   WaitUntil([&] { return proposals.back().applied.load(); }, "the last proposal is applied");
   EXPECT_EQ(machine_.names(), expected);
+  node->Stop();
+}
+
+TEST_P(NodeTest, WhatWouldHoldUpALoopIsLeftToAWorker) {
+  const auto node = MakeNode(&machine_);
+  std::atomic<int> asked{0};
+  node->SetScheduler([&](bool fast) { asked += !fast; });
+  ASSERT_TRUE(node->Start().ok());
+  TestProposal first("first"), second("second");
+  node->Propose(&first);
+  node->Propose(&second);
+  machine_.held = true;
+  node->Kick(true);
+  WaitUntil(
+      [&] {
+        node->ApplyCommitted(true);
+        return asked > 0;
+      },
+      "a worker is asked for");
+  EXPECT_FALSE(first.applied);
+  const int begun = machine_.begun;
+  node->RequestCheckpoint();
+  EXPECT_EQ(machine_.begun, begun) << "the entry may be half applied";
+  EXPECT_EQ(node->GetStatus().applied_index, 1u) << "what is not applied is not said to be";
+
+  node->ApplyCommitted(false);  // the worker waits for the readers
+  WaitUntil(
+      [&] {
+        node->ApplyCommitted(false);
+        return second.applied.load();
+      },
+      "both are applied");
+  EXPECT_EQ(machine_.names(), (std::vector<std::string>{"first", "second"}));
+
+  EXPECT_EQ(machine_.begun, begun + 1);
+  machine_.held = false;
+  TestProposal third("third");
+  node->Propose(&third);
+  node->Kick(true);
+  WaitUntil(
+      [&] {
+        node->ApplyCommitted(true);
+        return third.applied.load();
+      },
+      "a loop applies what nobody holds");
   node->Stop();
 }
 
