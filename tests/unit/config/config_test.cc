@@ -89,8 +89,8 @@ TEST(Config, WhatIsUnknownIsComparedWithWhatIsKnown) {
             "k.conf:2: [network] prot: unknown key; did you mean \"port\"?");
   EXPECT_EQ(Refusal("[netwrok]\nport = 1\n"),
             "k.conf:2: unknown section [netwrok]; did you mean \"network\"?");
-  EXPECT_EQ(Refusal("[raft]\nport = 1\n"),
-            "k.conf:2: [raft] port: this key belongs to section [network]");
+  EXPECT_EQ(Refusal("[raft]\nmaxclients = 1\n"),
+            "k.conf:2: [raft] maxclients: this key belongs to section [network]");
   EXPECT_EQ(Refusal("port = 1\n"), "k.conf:1: port stands in no [section]");
   EXPECT_EQ(Refusal("", std::vector<Override>{{"raft.fsnc", {"no"}}}),
             "command line: --raft.fsnc: unknown option; did you mean \"raft.fsync\"?");
@@ -113,8 +113,8 @@ TEST(Config, ValuesMustFitEachOther) {
   EXPECT_THAT(Refusal("[compat]\nreplicaof = 10.0.0.1 6379\n"), HasSubstr("replicates by Raft"));
   EXPECT_THAT(Refusal("[network]\nbind =\n"), HasSubstr("no address"));
   EXPECT_THAT(Refusal("[fault]\nfile-layer = yes\n"), HasSubstr("needs fault.enabled yes"));
-  EXPECT_THAT(Refusal("", std::vector<Override>{{"cluster-enabled", {"yes"}}}),
-              HasSubstr("command line: [raft] cluster-enabled = yes"));
+  EXPECT_THAT(Refusal("", std::vector<Override>{{"fault.file-layer", {"yes"}}}),
+              HasSubstr("command line: [fault] file-layer = yes"));
 }
 
 TEST(Config, ShippedFileNamesEveryOptionWithItsDefault) {
