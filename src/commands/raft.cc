@@ -199,9 +199,8 @@ void ClusterHelp(Context& ctx) {
       "INIT",
       "    The group that this node is of; a fresh node is a group of one by itself.",
       "JOIN <host:port> [<host:port> ...]",
-      "    Join the group of any of these nodes, by their raft ports. Only for a node that is "
-      "alone",
-      "    and holds no keys; it starts anew as member.",
+      "    Join the group of any of these nodes, by their raft ports. Only for a node that",
+      "    is alone and holds no keys; it starts anew as member.",
   };
   ReplyHelp(ctx, "RAFT.CLUSTER", kLines);
 }

@@ -43,6 +43,7 @@ std::string Members(const std::vector<int>& ports) {
     dup2(fd, STDERR_FILENO);
   }
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
   execv(argv[0], argv.data());

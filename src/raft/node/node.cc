@@ -173,7 +173,7 @@ void Node::ApplyCommitted(bool on_loop) {
       }
     }
     apply_mu_.Unlock();
-    Dispatch(std::move(consequences));
+    Dispatch(consequences);
     if (left_for_worker || freeze_left) schedule_apply_(false);
     if (left_for_worker) return;
   }

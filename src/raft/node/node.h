@@ -248,7 +248,7 @@ class Node {
   void InstallSnapshot(Committed& committed) KIWI_REQUIRES(apply_mu_);
   // TakeReadys, and what follows from them.
   Consequences Settle() KIWI_REQUIRES(core_mu_);
-  void Dispatch(Consequences consequences) KIWI_EXCLUDES(core_mu_);
+  void Dispatch(const Consequences& consequences) KIWI_EXCLUDES(core_mu_);
   void TickThread();
   void TellTime() KIWI_REQUIRES(core_mu_);
   void ExpireWaiting(int64_t now_ns, Consequences* consequences) KIWI_REQUIRES(core_mu_);

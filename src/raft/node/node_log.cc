@@ -79,7 +79,7 @@ void Node::DriveLog(Applying applying, int max_writes) {
     // What the last round made durable is applied while this one's write waits for the disk.
     consequences.log = false;
     if (applying == Applying::kByCaller) consequences.apply = false;
-    Dispatch(std::move(consequences));
+    Dispatch(consequences);
     if (work.empty()) {
       ReleaseLog();
       if (!LogWanted()) return;
@@ -306,7 +306,7 @@ void Node::Persisted(LogWork work) {
     if (peers_ != nullptr) consequences = Settle();
   }
   consequences.log = false;  // the owner looks again
-  Dispatch(std::move(consequences));
+  Dispatch(consequences);
   log_full_.store(log_->SizeBytes() > options_.log_max_bytes);
   if (log_full_.load()) WantCheckpoint();
 }

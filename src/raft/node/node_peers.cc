@@ -32,7 +32,7 @@ Node::Consequences Node::Settle() {
   return consequences;
 }
 
-void Node::Dispatch(Consequences consequences) {
+void Node::Dispatch(const Consequences& consequences) {
   // The owner looks once more after it lets go.
   if (consequences.log && !log_owned_.load()) WakeLogThread();
   if (consequences.apply) schedule_apply_(consequences.fast);
@@ -100,7 +100,7 @@ void Node::TickThread() {
       consequences = Settle();
       ExpireWaiting(clock_->MonotonicNs(), &consequences);
     }
-    Dispatch(std::move(consequences));
+    Dispatch(consequences);
   }
 }
 
@@ -140,7 +140,7 @@ void Node::Step(Message message) {
     }
     consequences = Settle();
   }
-  Dispatch(std::move(consequences));
+  Dispatch(consequences);
 }
 
 void Node::OnUnreachable(NodeId peer) {
@@ -155,7 +155,7 @@ void Node::ReportSnapshot(NodeId peer, bool success) {
     core_->ReportSnapshot(peer, success);
     consequences = Settle();
   }
-  Dispatch(std::move(consequences));
+  Dispatch(consequences);
 }
 
 // --- forwarded writes ---
@@ -228,7 +228,7 @@ void Node::AwaitRead(ReadWaiter* waiter) {
       consequences = Settle();
     }
   }
-  Dispatch(std::move(consequences));
+  Dispatch(consequences);
 }
 
 // --- leadership and membership ---
@@ -257,7 +257,7 @@ Status Node::TransferLeadership(NodeId target) {
     status = core_->TransferLeadership(target);
     consequences = Settle();
   }
-  Dispatch(std::move(consequences));
+  Dispatch(consequences);
   return status;
 }
 
@@ -309,7 +309,7 @@ Result<ProposeResult> Node::ProposeConfChange(const ConfChange& change) {
     result = core_->ProposeConfChange(change);
     consequences = Settle();
   }
-  Dispatch(std::move(consequences));
+  Dispatch(consequences);
   return result;
 }
 
@@ -359,7 +359,7 @@ Status Node::SnapshotStaged(Message message, std::unique_ptr<SnapshotStage> stag
     staged_.reset();  // taken with the Ready, if the core took it
     if (!stepped.ok()) return stepped;
   }
-  Dispatch(std::move(consequences));
+  Dispatch(consequences);
   return {};
 }
 

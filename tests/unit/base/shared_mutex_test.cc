@@ -71,7 +71,8 @@ TEST(SharedMutex, AWriterGetsThroughReadersInARow) {
   for (std::thread& reader : readers) reader.join();
 }
 
-TEST(SharedMutex, WhoOnlyTriesNeverWaits) {
+// Beyond what clang can follow: one thread that holds the mutex twice, or tries what it holds.
+void WhoOnlyTriesNeverWaits() KIWI_NO_THREAD_SAFETY_ANALYSIS {
   SharedMutex mu;
   ASSERT_TRUE(mu.TryLock());
   EXPECT_FALSE(mu.TryLock());
@@ -88,7 +89,7 @@ TEST(SharedMutex, WhoOnlyTriesNeverWaits) {
 
 // A writer waits for one long reader: those who only try go in beside that reader, and when all are
 // out the writer gets it, though nobody sleeps as a reader.
-TEST(SharedMutex, AWaitingWriterDoesNotKeepOutThoseWhoTry) {
+void AWaitingWriterDoesNotKeepOutThoseWhoTry() KIWI_NO_THREAD_SAFETY_ANALYSIS {
   SharedMutex mu;
   mu.LockShared();
   std::atomic<bool> wrote{false};
@@ -108,6 +109,11 @@ TEST(SharedMutex, AWaitingWriterDoesNotKeepOutThoseWhoTry) {
   mu.UnlockShared();
   writer.join();
   EXPECT_TRUE(wrote);
+}
+
+TEST(SharedMutex, WhoOnlyTriesNeverWaits) { WhoOnlyTriesNeverWaits(); }
+TEST(SharedMutex, AWaitingWriterDoesNotKeepOutThoseWhoTry) {
+  AWaitingWriterDoesNotKeepOutThoseWhoTry();
 }
 
 TEST(SharedMutex, TriesAndWaitsMix) {
