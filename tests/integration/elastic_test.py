@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Stories of a server whose pools grow and shrink while clients are busy."""
-import argparse
 import contextlib
 import random
 import selectors
@@ -10,7 +9,8 @@ import threading
 import time
 
 from resp import encode, info
-from server import KIWI, Server, wait_until
+from server import Server, wait_until
+from stories import run_stories
 
 
 class Talker:
@@ -265,25 +265,5 @@ STORIES = [loops_come_and_go_under_pipelines, paused_clients_wait_and_move, work
            growing_in_vain_is_taken_back]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", default=str(KIWI))
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    failed = []
-    for story in STORIES:
-        if args.only and args.only != story.__name__:
-            continue
-        try:
-            story(args.server)
-            print(f"ok      {story.__name__}", flush=True)
-        except Exception as error:  # one story's failure must not hide the others
-            failed.append(story.__name__)
-            print(f"FAILED  {story.__name__}: {type(error).__name__}: {error}", flush=True)
-    if failed:
-        print(f"again: tests/integration/elastic_test.py --only {failed[0]}")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_stories(STORIES, __doc__))

@@ -4,12 +4,13 @@
 DEBUG HOLD-SHARDS is the long reader; it ends when the story says so, never by the clock: whatever is
 answered before RELEASE-SHARDS was answered beside it.
 """
-import argparse
 import sys
 import threading
 
 from resp import RespError, encode, info
-from server import KIWI, Server, wait_until
+from server import Server, wait_until
+from stories import run_stories
+
 
 FOREVER = 600  # seconds; no story comes near
 # Fixed pools: the holder, the applier that waits for it, and one for what the story asks.
@@ -174,25 +175,5 @@ STORIES = [readers_go_on_beside_a_waiting_write, a_batch_goes_on_where_it_stoppe
            large_values_are_freed_in_the_background]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", default=str(KIWI))
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    failed = []
-    for story in STORIES:
-        if args.only and args.only != story.__name__:
-            continue
-        try:
-            story(args.server)
-            print(f"ok      {story.__name__}", flush=True)
-        except Exception as error:  # one story's failure must not hide the others
-            failed.append(story.__name__)
-            print(f"FAILED  {story.__name__}: {type(error).__name__}: {error}", flush=True)
-    if failed:
-        print(f"again: tests/integration/locks_test.py --only {failed[0]}")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_stories(STORIES, __doc__))

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Stories of the server as a process: starting, stopping, being configured, being full, being busy."""
-import argparse
 import pathlib
 import subprocess
 import sys
@@ -9,7 +8,8 @@ import threading
 
 from load import Writer
 from resp import Client, RespError, encode, info
-from server import KIWI, Server, free_port, wait_until
+from server import Server, free_port, wait_until
+from stories import run_stories
 
 
 def written_killed_read(binary):
@@ -239,25 +239,5 @@ STORIES = [written_killed_read, stop_under_load, one_server_a_folder, bad_config
            clients_are_limited_before_auth]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--server", default=str(KIWI))
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    failed = []
-    for story in STORIES:
-        if args.only and args.only != story.__name__:
-            continue
-        try:
-            story(args.server)
-            print(f"ok      {story.__name__}", flush=True)
-        except Exception as error:  # one story's failure must not hide the others
-            failed.append(story.__name__)
-            print(f"FAILED  {story.__name__}: {type(error).__name__}: {error}", flush=True)
-    if failed:
-        print(f"again: tests/integration/process_test.py --only {failed[0]}")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_stories(STORIES, __doc__))

@@ -104,11 +104,6 @@ size_t ForwardedProposals::bytes() const {
   return bytes_;
 }
 
-bool ForwardedProposals::empty() const {
-  MutexLock lock(mu_);
-  return under_way_.empty();
-}
-
 Result<std::vector<RemoteProposal*>> RemoteProposal::Decode(NodeId from, std::string_view message,
                                                             const Answer& answer) {
   const Status damaged(StatusCode::kCorruption, "forwarded proposals that mean nothing");

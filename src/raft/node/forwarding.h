@@ -40,7 +40,6 @@ class ForwardedProposals {
   };
   std::vector<Refused> TakeRefused(std::string_view answer) KIWI_EXCLUDES(mu_);
   size_t bytes() const KIWI_EXCLUDES(mu_);  // records under way
-  bool empty() const KIWI_EXCLUDES(mu_);
 
  private:
   Proposal* TakeLocked(uint64_t sequence) KIWI_REQUIRES(mu_);

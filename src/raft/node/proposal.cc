@@ -11,16 +11,6 @@ void ProposalQueue::Push(Proposal* proposal) {
   remote_ += proposal->remote();
 }
 
-void ProposalQueue::PutBack(std::vector<Proposal*>* proposals) {
-  MutexLock lock(mu_);
-  for (auto it = proposals->rbegin(); it != proposals->rend(); ++it) {
-    levels_[static_cast<size_t>((*it)->priority())].push_front(*it);
-    remote_ += (*it)->remote();
-  }
-  size_ += proposals->size();
-  proposals->clear();
-}
-
 void ProposalQueue::Take(size_t max_bytes, std::vector<Proposal*>* out) {
   MutexLock lock(mu_);
   size_t bytes = 0;

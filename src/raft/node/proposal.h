@@ -44,8 +44,6 @@ class Proposal {
 class ProposalQueue {
  public:
   void Push(Proposal* proposal) KIWI_EXCLUDES(mu_);
-  // Back to the front, in their order: they were taken and could not be proposed.
-  void PutBack(std::vector<Proposal*>* proposals) KIWI_EXCLUDES(mu_);
   // Takes proposals until their records reach max_bytes; at least one if there is any.
   void Take(size_t max_bytes, std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
   void TakeAll(std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);

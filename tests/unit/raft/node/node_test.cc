@@ -164,7 +164,6 @@ class NodeTest : public ::testing::TestWithParam<FsyncMode> {
     options.storage_retry_ms = 1;
     options.inline_sync_us = 0;  // proposers never wait for the held disk themselves
     options.tick_ms = 5;
-    options.inline_sync_us = 0;  // a held disk holds up the log thread, not the test
     auto node = std::make_unique<Node>(
         options, &storage_,
         [this] {
