@@ -10,6 +10,7 @@ held against what redis-server 7.0 passes (units.txt), never against what happen
 below baseline.txt fails the run; --record raises the baseline.
 """
 import argparse
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -21,6 +22,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
+from cluster_group import Group  # noqa: E402
 from server import KIWI, Server  # noqa: E402
 
 HERE = ROOT / "tcl-compat"
@@ -99,20 +101,31 @@ def skipped_tests():
     return [l.split(" # ")[0].strip() for l in lines if l.strip() and not l.startswith("#")]
 
 
-def run_unit(tree, unit, args):
-    """(ok, err names, note) of one unit file on a fresh server."""
+@contextlib.contextmanager
+def fresh_server(args):
+    """The server that the suite speaks to; with --through, one node of three."""
+    # The suite is about semantics and writes one by one: a sync for each would measure the disk.
+    options = {"raft.fsync": "everysec"}
     if args.server == "redis":
         options = {"save": "", "enable-debug-command": "yes", "enable-protected-configs": "yes"}
-        server = Server(shutil.which("redis-server"), options, kind="redis")
+        with Server(shutil.which("redis-server"), options, kind="redis") as server:
+            yield server
+    elif args.through:
+        with Group(args.kiwi_binary, options) as group:
+            yield group.leader() if args.through == "leader" else group.followers()[0]
     else:
-        # The suite is about semantics and writes one by one: a sync for each would measure the disk.
-        server = Server(args.kiwi_binary, {"raft.fsync": "everysec"})
+        with Server(args.kiwi_binary, options) as server:
+            yield server
+
+
+def run_unit(tree, unit, args):
+    """(ok, err names, note) of one unit file on a fresh server."""
     skipfile = TREE / "skipfile"
     skipfile.write_text("\n".join(skipped_tests()) + "\n")
     log = TREE / "logs" / (unit.replace("/", "-") + ".log")
     log.parent.mkdir(parents=True, exist_ok=True)
     note = ""
-    with server:
+    with fresh_server(args) as server:
         command = ["./runtest", "--host", "127.0.0.1", "--port", str(server.port), "--clients", "1",
                    "--durable", "--tags", "-slow", "--skipfile", str(skipfile), "--single", unit]
         with open(log, "wb") as out:
@@ -148,6 +161,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kiwi-binary", default=str(KIWI))
     parser.add_argument("--server", choices=("kiwi", "redis"), default="kiwi")
+    parser.add_argument("--through", choices=("leader", "follower"),
+                        help="three nodes; the suite speaks to this one")
     parser.add_argument("--unit", nargs="*", help="unit files (default: all of units.txt)")
     parser.add_argument("--timeout", type=int, default=120, help="seconds a unit file may take")
     parser.add_argument("--record", action="store_true",
