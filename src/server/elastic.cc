@@ -95,10 +95,7 @@ runtime::Observation Elastic::Observe() {
                          ? sources_.channel->worker_only_depth()
                          : sources_.channel->total_depth();
   o.backpressure_events = sources_.backpressure->events.load(std::memory_order_relaxed);
-  // CONFIG RESETSTAT begins anew; for the scaler the count only grows.
-  const uint64_t total = sources_.stats->Total(Counter::kCommandsProcessed);
-  o.commands_done = seen_.commands_done + (total >= total_seen_ ? total - total_seen_ : total);
-  total_seen_ = total;
+  o.commands_done = sources_.stats->SinceStart(Counter::kCommandsProcessed);
   return o;
 }
 

@@ -80,7 +80,6 @@ class Elastic {
   bool changed_ KIWI_GUARDED_BY(mu_) = false;
   runtime::Observation seen_ KIWI_GUARDED_BY(mu_);
   runtime::ScalerDecision decided_ KIWI_GUARDED_BY(mu_);
-  uint64_t total_seen_ KIWI_GUARDED_BY(mu_) = 0;  // of commands, as Stats counts them
 };
 
 }  // namespace kiwi::server

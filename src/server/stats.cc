@@ -5,15 +5,6 @@
 
 namespace kiwi::server {
 
-uint64_t DurationHistogram::UpperNs(size_t bucket) {
-  if (bucket == 0) return uint64_t{1} << kFirstShift;
-  if (bucket >= kBuckets - 1) return uint64_t{1} << kLastShift;
-  const size_t i = bucket - 1;
-  const int shift = static_cast<int>(i >> kSubBits) + kFirstShift;
-  const uint64_t sub = i & ((1u << kSubBits) - 1);
-  return (uint64_t{1} << shift) + ((sub + 1) << (shift - kSubBits));
-}
-
 // --- StatsBlock ---
 
 StatsBlock::StatsBlock(int command_count, const std::atomic<bool>* tracking)
@@ -40,15 +31,6 @@ void StatsBlock::RecordError(std::string_view reply) {
 }
 
 // --- Stats ---
-
-struct Stats::Shared {
-  explicit Shared(uint64_t id_) : id(id_) {}
-  const uint64_t id;  // tells instances apart that follow each other at one address
-  std::atomic<bool> tracking{true};
-  Mutex mu;
-  std::vector<std::unique_ptr<StatsBlock>> blocks KIWI_GUARDED_BY(mu);
-  std::vector<StatsBlock*> idle KIWI_GUARDED_BY(mu);  // of threads that have ended
-};
 
 struct Stats::Sums {
   struct Command {
@@ -80,54 +62,21 @@ void Stats::Sums::Subtract(const Sums& other) {
 }
 
 Stats::Stats(int command_count)
-    : command_count_(command_count), shared_([] {
-        static std::atomic<uint64_t> next_id{1};
-        return std::make_shared<Shared>(next_id.fetch_add(1));
-      }()) {}
+    : command_count_(command_count),
+      blocks_([this] { return std::make_unique<StatsBlock>(command_count_, &tracking_); }) {}
 
 Stats::~Stats() = default;
-
-StatsBlock& Stats::Local() {
-  struct Lease {
-    uint64_t id = 0;
-    StatsBlock* block = nullptr;
-    std::shared_ptr<Shared> shared;
-    ~Lease() { Return(); }
-    void Return() {
-      if (shared == nullptr) return;
-      MutexLock lock(shared->mu);
-      shared->idle.push_back(block);
-    }
-  };
-  thread_local Lease lease;
-  if (lease.id == shared_->id) [[likely]]
-    return *lease.block;
-
-  lease.Return();
-  MutexLock lock(shared_->mu);
-  if (shared_->idle.empty()) {
-    shared_->blocks.push_back(std::make_unique<StatsBlock>(command_count_, &shared_->tracking));
-    lease.block = shared_->blocks.back().get();
-  } else {
-    lease.block = shared_->idle.back();
-    shared_->idle.pop_back();
-  }
-  lease.id = shared_->id;
-  lease.shared = shared_;
-  return *lease.block;
-}
 
 Stats::Sums Stats::Sum() const {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   Sums sums;
   sums.commands.resize(static_cast<size_t>(command_count_));
-  MutexLock lock(shared_->mu);
-  for (const auto& block : shared_->blocks) {
+  blocks_.ForEach([&sums](const StatsBlock& block) {
     for (size_t i = 0; i < kCounterCount; ++i) {
-      sums.counters[i] += block->counters_[i].load(kRelaxed);
+      sums.counters[i] += block.counters_[i].load(kRelaxed);
     }
-    for (size_t i = 0; i < block->cells_.size(); ++i) {
-      const StatsBlock::Cell& cell = block->cells_[i];
+    for (size_t i = 0; i < block.cells_.size(); ++i) {
+      const StatsBlock::Cell& cell = block.cells_[i];
       Sums::Command& sum = sums.commands[i];
       sum.calls += cell.calls.load(kRelaxed);
       sum.nanoseconds += cell.nanoseconds.load(kRelaxed);
@@ -135,26 +84,28 @@ Stats::Sums Stats::Sum() const {
       sum.failed += cell.failed.load(kRelaxed);
       const StatsBlock::Buckets* buckets = cell.buckets.load(std::memory_order_acquire);
       if (buckets == nullptr) continue;
-      sum.buckets.resize(DurationHistogram::kBuckets);
+      sum.buckets.resize(metrics::FineBuckets::kBuckets);
       for (size_t b = 0; b < buckets->size(); ++b) sum.buckets[b] += (*buckets)[b].load(kRelaxed);
     }
-    MutexLock errors_lock(block->errors_mu_);
-    for (const auto& [code, count] : block->errors_) sums.errors[code] += count;
-  }
+    MutexLock errors_lock(block.errors_mu_);
+    for (const auto& [code, count] : block.errors_) sums.errors[code] += count;
+  });
   return sums;
 }
 
-uint64_t Stats::Total(Counter counter) const {
+uint64_t Stats::SinceStart(Counter counter) const {
   const auto i = static_cast<size_t>(counter);
   uint64_t total = 0;
-  {
-    MutexLock lock(shared_->mu);
-    for (const auto& block : shared_->blocks) {
-      total += block->counters_[i].load(std::memory_order_relaxed);
-    }
-  }
+  blocks_.ForEach([&](const StatsBlock& block) {
+    total += block.counters_[i].load(std::memory_order_relaxed);
+  });
+  return total;
+}
+
+uint64_t Stats::Total(Counter counter) const {
+  const uint64_t total = SinceStart(counter);
   MutexLock lock(mu_);
-  return baseline_ == nullptr ? total : total - baseline_->counters[i];
+  return baseline_ == nullptr ? total : total - baseline_->counters[static_cast<size_t>(counter)];
 }
 
 Stats::Sums Stats::SumSinceReset() const {
@@ -164,8 +115,11 @@ Stats::Sums Stats::SumSinceReset() const {
   return sums;
 }
 
-std::vector<commands::CommandFigures> Stats::Commands() const {
-  const Sums sums = SumSinceReset();
+std::vector<commands::CommandFigures> Stats::Commands() const { return Figures(SumSinceReset()); }
+
+std::vector<commands::CommandFigures> Stats::CommandsSinceStart() const { return Figures(Sum()); }
+
+std::vector<commands::CommandFigures> Stats::Figures(const Sums& sums) {
   std::vector<commands::CommandFigures> figures;
   for (size_t i = 0; i < sums.commands.size(); ++i) {
     const Sums::Command& sum = sums.commands[i];
@@ -196,7 +150,7 @@ std::vector<commands::CommandHistogram> Stats::Histograms() const {
     uint64_t shown = 0;
     for (size_t b = 0; b < sum.buckets.size(); ++b) {
       cumulative += sum.buckets[b];
-      const uint64_t upper = DurationHistogram::UpperNs(b);
+      const uint64_t upper = metrics::FineBuckets::UpperNs(b);
       const bool power_of_two = std::has_single_bit(upper) && b + 2 != sum.buckets.size();
       if (!power_of_two || cumulative == shown) continue;
       histogram.buckets.push_back({upper / 1000, cumulative});
@@ -232,7 +186,7 @@ std::vector<commands::CommandPercentiles> Stats::LatencyPercentiles() const {
         ++b;
       }
       percentiles.us.emplace_back(percent,
-                                  static_cast<double>(DurationHistogram::UpperNs(b)) / 1000);
+                                  static_cast<double>(metrics::FineBuckets::UpperNs(b)) / 1000);
     }
   }
   return result;
@@ -245,7 +199,7 @@ void Stats::Reset() {
   rates_ = {};
 }
 
-void Stats::SetLatencyTracking(bool on) { shared_->tracking.store(on, std::memory_order_relaxed); }
+void Stats::SetLatencyTracking(bool on) { tracking_.store(on, std::memory_order_relaxed); }
 
 void Stats::SetLatencyPercentiles(std::vector<double> percents) {
   MutexLock lock(mu_);
@@ -256,15 +210,7 @@ void Stats::Sample(int64_t monotonic_ns) {
   constexpr std::array<Counter, kRates> kSampled = {Counter::kCommandsProcessed,
                                                     Counter::kInputBytes, Counter::kOutputBytes};
   std::array<uint64_t, kRates> now{};
-  {
-    MutexLock lock(shared_->mu);
-    for (const auto& block : shared_->blocks) {
-      for (size_t i = 0; i < kRates; ++i) {
-        now[i] +=
-            block->counters_[static_cast<size_t>(kSampled[i])].load(std::memory_order_relaxed);
-      }
-    }
-  }
+  for (size_t i = 0; i < kRates; ++i) now[i] = SinceStart(kSampled[i]);
   MutexLock lock(mu_);
   const int64_t elapsed_ns = monotonic_ns - sampled_at_ns_;
   if (sampled_at_ns_ != 0 && elapsed_ns > 0) {
