@@ -7,7 +7,7 @@ CTEST = ctest --output-on-failure --no-tests=error -j$(JOBS)
 CONFIGURE = cmake -S . -G Ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check fmt asan tsan bench bench-cluster fuzz tcl sim sim-mutants crash chaos cluster clients coverage clean
+.PHONY: help deps build run test check fmt asan tsan bench bench-cluster bench-runtime fuzz tcl sim sim-mutants crash chaos cluster clients coverage clean
 
 help: ## this list
 	@echo "make <target>:"
@@ -55,6 +55,11 @@ bench-cluster: deps $(BUILD)/build.ninja ## three nodes beside etcd and redis-se
 	@deps/install.sh bench_packages.txt
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server cluster_load
 	@tests/bench/cluster.py --kiwi-binary $(BUILD)/src/kiwi-server --load-client $(BUILD)/tests/bench/cluster_load $(ARGS)
+
+bench-runtime: deps $(BUILD)/build.ninja ## priorities, elastic pools, ten thousand connections; write docs/performance.md (ARGS="--quick --only steps")
+	@deps/install.sh bench_packages.txt
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server kiwi-server-plain-queue runtime_load priority_channel_bench
+	@tests/bench/runtime.py --build $(BUILD) $(ARGS)
 
 fuzz: deps ## fuzz each decoder of outside bytes for SECONDS_EACH (default 60)
 	@$(CONFIGURE) -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug -DKIWI_SANITIZE=fuzzer

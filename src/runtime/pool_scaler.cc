@@ -37,6 +37,11 @@ int PoolScaler::Evaluate(const PoolInput& in) {
 }
 
 void PoolScaler::Track(const PoolInput& in) {
+  const bool may_grow = in.may_grow && !judging_ && in.threads < options_.max;
+  if (in.pressure != Pressure::kHigh || !may_grow || in.now_ms < barred_until_ms_ ||
+      calm_at_ms_ < 0) {
+    calm_at_ms_ = in.now_ms;
+  }
   if (in.pressure != Pressure::kHigh) high_since_ms_ = -1;
   if (in.pressure != Pressure::kLow) low_since_ms_ = -1;
   if (in.pressure == Pressure::kHigh && high_since_ms_ < 0) {
@@ -107,7 +112,13 @@ int PoolScaler::Change(const PoolInput& in, int to, ResizeCause cause) {
   if (to > in.threads) ++totals_.grown;
   if (to < in.threads) ++totals_.shrunk;
   if (cause == ResizeCause::kGrowthInVain) ++totals_.grown_in_vain;
-  history_.push_back({in.now_ms, in.threads, to, cause, ThroughputSinceMark(in), -1});
+  const bool growth = cause == ResizeCause::kHighPressure;
+  history_.push_back({.at_ms = in.now_ms,
+                      .from = in.threads,
+                      .to = to,
+                      .cause = cause,
+                      .throughput_before = ThroughputSinceMark(in),
+                      .reaction_ms = growth ? in.now_ms - calm_at_ms_ : 0});
   if (history_.size() > kHistory) history_.pop_front();
   mark_ = {in.now_ms, in.commands_done};
   return to;

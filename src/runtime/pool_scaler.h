@@ -53,6 +53,9 @@ struct ResizeRecord {
   ResizeCause cause = ResizeCause::kBounds;
   double throughput_before = 0;  // commands a second
   double throughput_after = -1;  // -1: not judged (yet, or another change came first)
+  // Of a growth: since the last look at which nothing asked for it, or it was not allowed. The
+  // threshold was crossed after that look, so that this is at least the time it took to react.
+  int64_t reaction_ms = 0;
 };
 
 struct ResizeTotals {
@@ -95,6 +98,7 @@ class PoolScaler {
 
   PoolScalerOptions options_;
   int64_t high_since_ms_ = -1;  // -1: not high
+  int64_t calm_at_ms_ = -1;     // the last look at which there was no growth to wait for
   int64_t low_since_ms_ = -1;
   Mark mark_;  // the last resize, or when the pressure became high
   bool judging_ = false;

@@ -51,6 +51,7 @@ class Pool {
       if (resize.throughput_after >= 0) {
         text += ",ops_after=" + std::to_string(std::llround(resize.throughput_after));
       }
+      if (resize.reaction_ms > 0) text += ",reaction_ms=" + std::to_string(resize.reaction_ms);
       Add("resize_" + std::to_string(i), std::move(text));
     }
   }

@@ -8,45 +8,17 @@
 // etcd       gRPC (HTTP/2): DEPTH puts under way a connection, a new one as soon as one has ended
 //
 // Keys are drawn from a million, values have 64 bytes. One thread, epoll.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <chrono>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
-#include <random>
-#include <string>
-#include <string_view>
 #include <unordered_map>
-#include <vector>
 
+#include "load_client.h"
+
+namespace kiwi::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr uint32_t kKeys = 1000000;
-constexpr size_t kValueBytes = 64;
 constexpr auto kWarmUp = std::chrono::seconds(1);
-
-[[noreturn]] void Fail(const std::string& what) {
-  std::fprintf(stderr, "cluster_load: %s\n", what.c_str());
-  std::exit(1);
-}
-
-std::string RandomKey() {
-  static std::mt19937 random(1);  // NOLINT: the same keys for each system
-  std::array<char, 24> key{};
-  std::snprintf(key.data(), key.size(), "key:%012u", static_cast<unsigned>(random() % kKeys));
-  return key.data();
-}
 
 // What has ended so far, since the warm-up.
 class Figures {
@@ -61,17 +33,11 @@ class Figures {
     if (micros_.empty()) Fail("nothing was answered");
     const double seconds = std::chrono::duration<double>(end - begin_).count();
     std::printf("{\"rate\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n",
-                static_cast<double>(micros_.size()) / seconds, Percentile(0.50), Percentile(0.99));
+                static_cast<double>(micros_.size()) / seconds, PercentileMs(&micros_, 0.50),
+                PercentileMs(&micros_, 0.99));
   }
 
  private:
-  double Percentile(double share) {
-    const auto at =
-        micros_.begin() + static_cast<int64_t>(share * static_cast<double>(micros_.size() - 1));
-    std::nth_element(micros_.begin(), at, micros_.end());
-    return *at / 1000.0;
-  }
-
   Clock::time_point begin_;
   std::vector<uint32_t> micros_;
 };
@@ -254,20 +220,6 @@ struct Connection {
   std::unique_ptr<Dialogue> dialogue;
 };
 
-int Connect(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    Fail("no connection to port " + std::to_string(port));
-  }
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  return fd;
-}
-
 // Requests are small, so a blocking send is no wait to speak of.
 void Send(Connection* connection) {
   std::string& out = connection->out;
@@ -295,9 +247,7 @@ std::unique_ptr<Dialogue> MakeDialogue(std::string_view kind, int depth) {
   Fail("resp, resp-wait or etcd");
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   if (argc != 6) {
     std::fprintf(stderr,
                  "usage: cluster_load resp|resp-wait|etcd PORT CONNECTIONS DEPTH SECONDS\n");
@@ -333,3 +283,8 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   std::_Exit(0);
 }
+
+}  // namespace
+}  // namespace kiwi::bench
+
+int main(int argc, char** argv) { return kiwi::bench::Main(argc, argv); }

@@ -123,6 +123,27 @@ TEST(Scaler, HighHasToLastWhenToldSo) {
   EXPECT_EQ(scaler.Evaluate(o).storage_threads, 3);
 }
 
+TEST(Scaler, AGrowthTellsHowLongItTookToReact) {
+  Scaler scaler(Options());
+  Observation o = Calm();
+  scaler.Evaluate(o);  // the threshold is crossed after this look
+  o.storage_queued = 1000;
+  for (int looks = 0; looks < 3; ++looks) {
+    o.now_ms += 25;
+    o.storage_threads = scaler.Evaluate(o).storage_threads;
+  }
+  ASSERT_EQ(o.storage_threads, 3);
+  EXPECT_EQ(scaler.storage().history().back().reaction_ms, 75);
+  // A growth that helps: the time until it is judged is no slowness of the next one's.
+  while (o.storage_threads == 3) {
+    o.now_ms += 25;
+    o.commands_done += 1000 + static_cast<uint64_t>(o.now_ms);
+    o.storage_threads = scaler.Evaluate(o).storage_threads;
+  }
+  EXPECT_EQ(o.storage_threads, 4);
+  EXPECT_LE(scaler.storage().history().back().reaction_ms, 50);
+}
+
 TEST(Scaler, BackpressurePausesTheNetworkPoolAndEnds) {
   Scaler scaler(Options());
   Observation o = Calm();
