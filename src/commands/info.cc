@@ -13,38 +13,43 @@ namespace {
 struct InfoSection {
   std::string_view name;
   uint32_t needs;
-  bool by_default;
+  enum class Shown : uint8_t { kByDefault, kWithAll, kByName } shown;
   void (*write)(const InfoFigures&, InfoWriter&);
 };
 
+constexpr auto kByDefault = InfoSection::Shown::kByDefault;
+constexpr auto kWithAll = InfoSection::Shown::kWithAll;
+constexpr auto kByName = InfoSection::Shown::kByName;
+
 // In the order of their appearance.
-constexpr std::array<InfoSection, 15> kSections = {{
-    {"server", kNeedBasics, true, WriteServerSection},
-    {"clients", kNeedBasics, true, WriteClientsSection},
-    {"memory", kNeedBasics, true, WriteMemorySection},
-    {"persistence", kNeedBasics, true, WritePersistenceSection},
-    {"stats", kNeedBasics, true, WriteStatsSection},
-    {"replication", kNeedBasics, true, WriteReplicationSection},
-    {"cpu", kNeedBasics, true, WriteCpuSection},
-    {"modules", 0, true, WriteModulesSection},
-    {"commandstats", kNeedCommands, false, WriteCommandstatsSection},
-    {"errorstats", kNeedErrors, true, WriteErrorstatsSection},
-    {"latencystats", kNeedLatencies, false, WriteLatencystatsSection},
-    {"cluster", kNeedBasics, true, WriteClusterSection},
-    {"keyspace", kNeedDatabases, true, WriteKeyspaceSection},
-    {"runtime", kNeedRuntime, true, WriteRuntimeSection},
-    {"raft", kNeedRaft, true, WriteRaftSection},
+constexpr std::array<InfoSection, 16> kSections = {{
+    {"server", kNeedBasics, kByDefault, WriteServerSection},
+    {"clients", kNeedBasics, kByDefault, WriteClientsSection},
+    {"memory", kNeedBasics, kByDefault, WriteMemorySection},
+    {"persistence", kNeedBasics, kByDefault, WritePersistenceSection},
+    {"stats", kNeedBasics, kByDefault, WriteStatsSection},
+    {"replication", kNeedBasics, kByDefault, WriteReplicationSection},
+    {"cpu", kNeedBasics, kByDefault, WriteCpuSection},
+    {"modules", 0, kByDefault, WriteModulesSection},
+    {"commandstats", kNeedCommands, kWithAll, WriteCommandstatsSection},
+    {"errorstats", kNeedErrors, kByDefault, WriteErrorstatsSection},
+    {"latencystats", kNeedLatencies, kWithAll, WriteLatencystatsSection},
+    {"cluster", kNeedBasics, kByDefault, WriteClusterSection},
+    {"keyspace", kNeedDatabases, kByDefault, WriteKeyspaceSection},
+    {"runtime", kNeedRuntime, kByDefault, WriteRuntimeSection},
+    {"raft", kNeedRaft, kByDefault, WriteRaftSection},
+    {"history", kNeedHistory, kByName, WriteHistorySection},
 }};
 
-constexpr uint32_t kAllSections = (1u << kSections.size()) - 1;
-
-constexpr uint32_t DefaultSections() {
+constexpr uint32_t SectionsShown(InfoSection::Shown least) {
   uint32_t sections = 0;
   for (size_t i = 0; i < kSections.size(); ++i) {
-    if (kSections[i].by_default) sections |= 1u << i;
+    if (kSections[i].shown <= least) sections |= 1u << i;
   }
   return sections;
 }
+
+constexpr uint32_t DefaultSections() { return SectionsShown(kByDefault); }
 
 void Info(Context& ctx) {
   const uint32_t sections = SelectInfoSections(ctx.args.subspan(1));
@@ -75,7 +80,7 @@ uint32_t SelectInfoSections(Args names) {
     if (EqualsIgnoreCase(name, "default")) {
       sections |= DefaultSections();
     } else if (EqualsIgnoreCase(name, "all") || EqualsIgnoreCase(name, "everything")) {
-      sections |= kAllSections;
+      sections |= SectionsShown(kWithAll);
     }
     for (size_t i = 0; i < kSections.size(); ++i) {
       if (EqualsIgnoreCase(name, kSections[i].name)) sections |= 1u << i;

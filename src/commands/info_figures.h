@@ -2,8 +2,10 @@
 // commands/info.cc words. What a server cannot know stays at its default.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -132,6 +134,16 @@ struct CpuFigures {
   double main_thread_user_s = 0;
 };
 
+// The history's figures, as INFO history and RAFT.STATUS HISTORY name them.
+inline constexpr std::array<std::string_view, 10> kHistoryFigures = {
+    "commands_per_second", "clients", "queued_batches", "network_threads", "storage_threads",
+    "backpressure_events", "term",    "commit_index",   "applied_index",   "lag_entries"};
+
+struct HistorySample {
+  int64_t unix_ms = 0;
+  std::array<double, kHistoryFigures.size()> figures{};
+};
+
 struct InfoFigures {
   ServerFigures server;
   ClientFigures clients;
@@ -142,9 +154,10 @@ struct InfoFigures {
   std::vector<CommandFigures> commands;  // those that were ever called or rejected
   std::vector<CommandPercentiles> latencies;
   std::vector<ErrorFigures> errors;
-  std::vector<DbFigures> databases;  // those that are not empty
-  std::vector<NamedFigure> runtime;  // Kiwi's pools and channel, in the order to show
-  std::vector<NamedFigure> raft;     // as RAFT.STATUS shows them
+  std::vector<DbFigures> databases;    // those that are not empty
+  std::vector<NamedFigure> runtime;    // Kiwi's pools and channel, in the order to show
+  std::vector<NamedFigure> raft;       // as RAFT.STATUS shows them
+  std::vector<HistorySample> history;  // the latest last
   ClusterState cluster;
 };
 
@@ -157,6 +170,7 @@ enum InfoNeed : uint32_t {
   kNeedRuntime = 1u << 4,
   kNeedRaft = 1u << 5,
   kNeedLatencies = 1u << 6,
+  kNeedHistory = 1u << 7,
 };
 
 }  // namespace kiwi::commands

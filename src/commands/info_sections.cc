@@ -315,4 +315,17 @@ void WriteRaftSection(const InfoFigures& figures, InfoWriter& out) {
   WriteNamed(figures.raft, out);
 }
 
+void WriteHistorySection(const InfoFigures& figures, InfoWriter& out) {
+  out.Section("History");
+  for (size_t i = 0; i < figures.history.size(); ++i) {
+    const HistorySample& sample = figures.history[i];
+    std::string line = "unix_ms=" + std::to_string(sample.unix_ms);
+    for (size_t f = 0; f < kHistoryFigures.size(); ++f) {
+      line += "," + std::string(kHistoryFigures[f]) + "=" +
+              std::to_string(static_cast<int64_t>(sample.figures[f]));
+    }
+    out.Field("history_" + std::to_string(i), line);
+  }
+}
+
 }  // namespace kiwi::commands

@@ -21,6 +21,7 @@ void WriteClusterSection(const InfoFigures& figures, InfoWriter& out);
 void WriteKeyspaceSection(const InfoFigures& figures, InfoWriter& out);
 void WriteRuntimeSection(const InfoFigures& figures, InfoWriter& out);
 void WriteRaftSection(const InfoFigures& figures, InfoWriter& out);
+void WriteHistorySection(const InfoFigures& figures, InfoWriter& out);
 
 // a / b, and 0 where that makes no sense.
 double Ratio(uint64_t a, uint64_t b);

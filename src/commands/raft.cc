@@ -62,7 +62,24 @@ void ReplySnapshot(Context& ctx, const SnapshotReport& snapshot) {
   pairs.Number("started_unix_ms", snapshot.started_unix_ms);
 }
 
+// The latest last.
+void ReplyHistory(Context& ctx) {
+  InfoFigures figures;
+  ctx.server->CollectInfo(kNeedHistory, &figures);
+  ctx.reply.Array(figures.history.size());
+  const Pairs pairs{ctx.reply};
+  for (const HistorySample& sample : figures.history) {
+    ctx.reply.Map(kHistoryFigures.size() + 1);
+    pairs.Number("unix_ms", sample.unix_ms);
+    for (size_t i = 0; i < kHistoryFigures.size(); ++i) {
+      pairs.Number(kHistoryFigures[i], static_cast<int64_t>(sample.figures[i]));
+    }
+  }
+}
+
 void Status(Context& ctx) {
+  if (ctx.args.size() == 2 && EqualsIgnoreCase(ctx.args[1], "history")) return ReplyHistory(ctx);
+  if (ctx.args.size() > 1) return ctx.reply.Error(kSyntaxError);
   InfoFigures figures;
   ctx.server->CollectInfo(kNeedRaft, &figures);
   const GroupReport group = ctx.server->group()->Report();
@@ -300,13 +317,14 @@ constexpr CommandRow kRows[] = {
                 "durable."},
     {.name = "raft.status",
      .handler = Status,
-     .arity = 1,
+     .arity = -1,
      .flags = kLoading | kStale | kNoScript,
      .group = Group::kRaft,
      .categories = kCategories,
      .since = "7.0.0",
      .complexity = "O(N) where N is the number of members",
-     .summary = "Answers role, term, leader, members and the positions of the log.",
+     .summary = "Answers role, term, leader, members and the positions of the log; with HISTORY, "
+                "the last while of key figures.",
      .tips = "nondeterministic_output"},
     Operator("raft.transfer_leader", TransferLeader, -1,
              "Hands the leadership to another voter; answers once that has happened."),

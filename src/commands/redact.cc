@@ -8,8 +8,15 @@ namespace kiwi::commands {
 namespace {
 
 constexpr std::string_view kRedacted = "(redacted)";
-constexpr std::array<std::string_view, 5> kSecretOptions = {
-    "requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"};
+constexpr std::array<std::string_view, 9> kSecretOptions = {"requirepass",
+                                                            "masterauth",
+                                                            "masteruser",
+                                                            "tls-key-file-pass",
+                                                            "tls-client-key-file-pass",
+                                                            "metrics.password",
+                                                            "password",
+                                                            "metrics.token",
+                                                            "token"};
 
 bool IsSecretOption(std::string_view name) {
   for (const std::string_view option : kSecretOptions) {

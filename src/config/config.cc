@@ -83,6 +83,10 @@ Status ReadOverrides(std::span<const Override> overrides, std::vector<Value>* va
   return {};
 }
 
+std::string Shown(const OptionRow& row, const Value& value) {
+  return row.Has(kSecret) ? std::string() : value.text;
+}
+
 }  // namespace
 
 std::string SetError::ToString() const {
@@ -138,15 +142,16 @@ Value Config::At(size_t option) const {
 std::optional<std::string> Config::Find(std::string_view name) const {
   const auto option = FindOption(name);
   if (!option) return std::nullopt;
-  return At(*option).text;
+  return Shown(kOptions[*option], At(*option));
 }
 
 std::vector<std::pair<std::string, std::string>> Config::List() const {
   std::vector<std::pair<std::string, std::string>> list;
   MutexLock lock(mu_);
   for (size_t i = 0; i < kOptionCount; ++i) {
-    list.emplace_back(DisplayName(kOptions[i]), values_[i].text);
-    if (!kOptions[i].alias.empty()) list.emplace_back(kOptions[i].alias, values_[i].text);
+    const std::string shown = Shown(kOptions[i], values_[i]);
+    list.emplace_back(DisplayName(kOptions[i]), shown);
+    if (!kOptions[i].alias.empty()) list.emplace_back(kOptions[i].alias, shown);
   }
   return list;
 }

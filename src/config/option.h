@@ -28,6 +28,7 @@ enum class OptionType : uint8_t {
 enum OptionFlag : uint8_t {
   kMutable = 1,   // CONFIG SET may change it at run time
   kOwn = 2,       // a name of Kiwi's own: shown as section.name; Redis's names are shown bare
+  kSecret = 8,    // CONFIG GET shows it as empty; only the file and CONFIG REWRITE have it
   kNoEffect = 4,  // known to Redis's clients; Kiwi keeps the value and does nothing with it
 };
 

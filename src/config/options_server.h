@@ -67,6 +67,24 @@ inline constexpr OptionRow kMetricsOptions[] = {
     Bool("latency-tracking", "yes", kMutable, "Keep a latency histogram of every command."),
     Of(OptionType::kPercentiles, "latency-tracking-info-percentiles", "50 99 99.9", kMutable,
        "Percentiles that INFO latencystats shows."),
+    Text(
+        "bind", "127.0.0.1", kOwn,
+        "Address of the HTTP endpoint. One that other machines reach needs a password or a token."),
+    Int("port", "0", 0, 65535, kOwn,
+        "Its TCP port, for /metrics (Prometheus) and /health; 0, as without this line: none."),
+    Text("user", "kiwi", kOwn | kMutable, "Who may ask, with the password (HTTP basic)."),
+    Text("password", "", kOwn | kMutable | kSecret,
+         "Password of that user; empty: none. CONFIG GET never shows it."),
+    Text("token", "", kOwn | kMutable | kSecret,
+         "Bearer token that may be given instead; empty: none. CONFIG GET never shows it."),
+    Int("rate-limit", "50", 0, 100000, kOwn | kMutable,
+        "Requests a second that the endpoint answers; more are told 429. 0: no limit."),
+    Bool("stages", "yes", kOwn | kMutable,
+         "Time one batch in eight by stage: parse, queue, propose, fsync, commit, apply, reply."),
+    Int("interval-ms", "1000", 100, 3600000, kOwn | kMutable,
+        "Milliseconds between two samples of the history (INFO history, RAFT.STATUS HISTORY)."),
+    Int("retention-seconds", "300", 1, 86400, kOwn | kMutable,
+        "How far back the history reaches; at most 10000 samples."),
 };
 
 inline constexpr OptionRow kFaultOptions[] = {

@@ -78,7 +78,7 @@ void Knock(const std::string& bind, int port) {
   freeaddrinfo(address);
 }
 
-Status CheckReach(const std::string& bind, const Credentials& credentials) {
+Status CheckReachOf(const std::string& bind, const Credentials& credentials) {
   if (!credentials.empty() || !ReachableFromOutside(bind)) return {};
   return {StatusCode::kConfig,
           "metrics.bind " + bind +
@@ -87,6 +87,10 @@ Status CheckReach(const std::string& bind, const Credentials& credentials) {
 }
 
 }  // namespace
+
+Status CheckReach(const HttpOptions& options) {
+  return CheckReachOf(options.bind, options.credentials);
+}
 
 struct HttpEndpoint::Impl {
   Impl(HttpOptions o, std::vector<Route> r, Clock* c)
@@ -192,7 +196,7 @@ HttpEndpoint::~HttpEndpoint() { Stop(); }
 
 Status HttpEndpoint::Start() {
   const HttpOptions& options = impl_->options;
-  KIWI_RETURN_IF_ERROR(CheckReach(options.bind, options.credentials));
+  KIWI_RETURN_IF_ERROR(CheckReach(options));
   const bool v6 = options.bind.find(':') != std::string::npos;
   const std::string address =
       (v6 ? "[" + options.bind + "]" : options.bind) + ":" + std::to_string(options.port);
@@ -258,7 +262,7 @@ void HttpEndpoint::SetRate(int64_t requests_per_second) {
 }
 
 Status HttpEndpoint::SetCredentials(Credentials credentials) {
-  KIWI_RETURN_IF_ERROR(CheckReach(impl_->options.bind, credentials));
+  KIWI_RETURN_IF_ERROR(CheckReachOf(impl_->options.bind, credentials));
   MutexLock lock(impl_->mu);
   impl_->credentials = std::move(credentials);
   return {};

@@ -29,6 +29,9 @@ struct HttpOptions {
   int timeout_ms = 2000;
 };
 
+// kConfig: others could reach it, and there are no credentials. Start would refuse the same.
+Status CheckReach(const HttpOptions& options);
+
 struct HttpAnswer {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";

@@ -171,6 +171,9 @@ void Applier::NoteMember(Args args) {
 
 bool Applier::ApplyBatch(ApplyPosition& position, Batch& batch) {
   batch.session().NoteWrite(position.moment.log_index);
+  if (batch.times.sampled && batch.times.log.committed == 0) {  // the leader's entry
+    batch.times.log.committed = Ticks::Now();
+  }
   size_t prefetched = batch.applied;
   for (; batch.applied < batch.next; ++batch.applied) {
     if (batch.applied == prefetched) prefetched = PrefetchItems(batch, batch.applied);

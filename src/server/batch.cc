@@ -30,6 +30,7 @@ void Batch::Reset() {
   has_slow = has_write = false;
   next = pass_begin = applied = attached_reads = 0;
   pass_slow = false;
+  times = {};
   expired.clear();
   ClearBounded(&replies);
   ClearBounded(&side);
@@ -39,7 +40,7 @@ void Batch::Reset() {
 }
 
 void Batch::Run() {
-  if (timed) dequeued = Ticks::Now();
+  if (timed) times.dequeued = Ticks::Now();
   executor_->RunPass(*this);
 }
 

@@ -24,6 +24,7 @@
 #include "raft/node/read_queue.h"
 #include "runtime/priority_channel.h"
 #include "server/applier.h"
+#include "server/stage_stats.h"
 #include "server/transaction.h"
 
 namespace kiwi::server {
@@ -69,6 +70,7 @@ class Batch final : public runtime::Task,
   runtime::Priority batch_priority = runtime::Priority::kNormal;
   bool has_slow = false;   // a request that no net loop may run
   bool has_write = false;  // a request that may write, EXEC included
+  bool picked = false;     // one in so many, to be timed
   bool timed = false;      // its response time is measured
 
   // Takes a share in the bytes that the arguments point to: the first `size` of the connection's
@@ -93,7 +95,7 @@ class Batch final : public runtime::Task,
   bool reads_refused = false;  // no leader said so in time
   bool wait_over = false;      // the next item, WAIT, has waited
   bool pass_slow = false;      // applying the pass may take long
-  uint64_t dequeued = 0;       // Ticks; if timed
+  PassTimes times;             // `dequeued` if timed, the rest if sampled
 
   bool has_pending_writes() const { return !encoded.empty(); }
   bool finished() const { return next >= items.size(); }
@@ -111,6 +113,7 @@ class Batch final : public runtime::Task,
   runtime::Priority priority() const override { return batch_priority; }
   bool slow() const override { return pass_slow; }
   void Failed(raft::ProposalError error) override;
+  raft::LogTimes* log_times() override { return times.sampled ? &times.log : nullptr; }
   bool ApplyLocal(Applier& applier, ApplyPosition& position) override;
   // raft::ReadWaiter: the pass goes on.
   void ReadReady() override;

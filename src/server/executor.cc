@@ -100,6 +100,7 @@ void Executor::RunPass(Batch& batch) {
 }
 
 void Executor::Complete(Batch& batch) {
+  if (batch.times.sampled) batch.times.completed = Ticks::Now();
   net::Loop& home = batch.session().loop();
   if (&home == t_loop) {
     batch.RunOnLoop();
@@ -110,6 +111,7 @@ void Executor::Complete(Batch& batch) {
 
 void Executor::FailPass(Batch& batch, raft::ProposalError error) {
   const std::string_view text = ProposalErrorText(error);
+  batch.times.sampled = false;  // its stages tell nothing
   for (size_t i = batch.pass_begin; i < batch.next; ++i) {
     Item& item = batch.items[i];
     if (item.suppressed) continue;

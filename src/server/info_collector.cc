@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "server/allocator.h"
+#include "server/raft_figures.h"
 #include "server/server_commands.h"
 
 namespace kiwi::server {
@@ -40,20 +41,6 @@ std::string ExecutablePath() {
   return n > 0 ? std::string(path, static_cast<size_t>(n)) : "";
 }
 
-std::string_view RoleName(raft::Role role) {
-  switch (role) {
-    case raft::Role::kFollower:
-      return "follower";
-    case raft::Role::kPreCandidate:
-      return "pre-candidate";
-    case raft::Role::kCandidate:
-      return "candidate";
-    case raft::Role::kLeader:
-      return "leader";
-  }
-  return "unknown";
-}
-
 std::string_view FsyncName(raft::FsyncMode mode) {
   switch (mode) {
     case raft::FsyncMode::kAlways:
@@ -84,6 +71,7 @@ void ServerCommands::CollectInfo(uint32_t needs, InfoFigures* figures) {
   if ((needs & commands::kNeedDatabases) != 0) CollectDatabases(figures);
   if ((needs & commands::kNeedRuntime) != 0) CollectRuntime(figures);
   if ((needs & commands::kNeedRaft) != 0) CollectRaft(figures);
+  if ((needs & commands::kNeedHistory) != 0) figures->history = server_->metrics().History();
 }
 
 void ServerCommands::CollectBasics(InfoFigures* figures) {
@@ -205,27 +193,12 @@ void ServerCommands::CollectRaft(InfoFigures* figures) {
   auto add = [&](std::string name, std::variant<int64_t, double, std::string> value) {
     figures->raft.push_back({.name = std::move(name), .value = std::move(value)});
   };
-  auto count = [&](std::string name, uint64_t value) {
-    add(std::move(name), static_cast<int64_t>(value));
-  };
-  count("node_id", node.id);
+  add("node_id", static_cast<int64_t>(node.id));
   add("role", std::string(RoleName(node.role)));
-  count("leader_id", node.leader);
-  count("term", node.term);
-  count("first_index", node.first_index);
-  count("last_index", node.last_index);
-  count("commit_index", node.commit_index);
-  count("applied_index", node.applied_index);
-  count("snapshot_index", node.snapshot_index);
+  AddToInfo(RaftFigures(), node, &figures->raft);
   add("voters", JoinIds(node.conf_state.voters));
   add("learners", JoinIds(node.conf_state.learners));
   add("fsync", std::string(FsyncName(server_->engine().node().fsync_mode())));
-  count("log_bytes", node.log_bytes);
-  count("entries_composed", node.entries_composed);
-  count("log_writes", node.log_writes);
-  count("log_syncs", node.log_syncs);
-  count("proposals_waiting", node.proposals_waiting);
-  count("checkpoints", node.checkpoints);
   add("checkpoint_running", std::string(node.checkpoint_running ? "yes" : "no"));
   add("checkpoint_ok", std::string(node.checkpoint_ok ? "yes" : "no"));
   add("storage_error", node.storage_error);

@@ -51,11 +51,13 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clo
       roster_(&engine_->node(), options.client_address, options.cluster_enabled, clock),
       redirect_(&engine_->node()),
       stats_(commands::CommandTable::Get().id_count()),
+      stages_(commands::CommandTable::Get().id_count()),
       channel_(options.channel),
       workers_(&channel_, "kiwi-worker"),
       replica_waits_(&engine_->node(), clock, [this](Batch& batch) { Resume(batch); }),
       loops_(Named(options.loop, "kiwi-net"), [this](net::Loop& loop) { SetUpLoop(loop); }),
       elastic_(options.elastic),
+      metrics_(options.metrics, this, clock),
       default_priorities_(static_cast<size_t>(commands::CommandTable::Get().id_count())) {
   for (auto& priority : default_priorities_) priority = Priority::kNormal;
 }
@@ -100,13 +102,14 @@ Status Server::Start() {
                   .helping = &helping_,
                   .under_way = &under_way_,
                   .clock = clock_});
-  return {};
+  return metrics_.Start();
 }
 
 void Server::Stop() {
   if (std::exchange(stopped_, true)) return;
   engine_->node().StepDown(options_.step_down_timeout_ms);
   draining_ = true;
+  metrics_.Stop();
   elastic_.Stop();
   if (listener_) listener_->Close();
   replica_waits_.Stop();

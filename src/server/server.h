@@ -25,10 +25,12 @@
 #include "server/executor.h"
 #include "server/latency.h"
 #include "server/loop_state.h"
+#include "server/metrics_service.h"
 #include "server/redirect.h"
 #include "server/replica_waits.h"
 #include "server/roster.h"
 #include "server/slowlog.h"
+#include "server/stage_stats.h"
 #include "server/stats.h"
 
 namespace kiwi::server {
@@ -61,6 +63,7 @@ struct ServerOptions {
   net::LoopOptions loop;
   runtime::ChannelOptions channel;
   ElasticOptions elastic;
+  MetricsOptions metrics;
   DebugAccess debug_access = DebugAccess::kNo;
   int64_t shutdown_timeout_ms = 10'000;
   int64_t step_down_timeout_ms = 2'000;  // for another node to take over the leadership
@@ -137,6 +140,9 @@ class Server {
   Cluster* cluster() { return cluster_.get(); }  // null: there is no raft.port
   const Roster& roster() const { return roster_; }
   Stats& stats() { return stats_; }
+  StageStats& stages() { return stages_; }
+  MetricsService& metrics() { return metrics_; }
+  Clock& clock() { return *clock_; }
   Slowlog& slowlog() { return slowlog_; }
   LatencyMonitor& latency() { return latency_; }
   ClientRegistry& registry() { return registry_; }
@@ -188,6 +194,7 @@ class Server {
   int64_t started_ms_ = 0;
 
   Stats stats_;
+  StageStats stages_;
   Slowlog slowlog_;
   LatencyMonitor latency_;
   ClientRegistry registry_;
@@ -200,6 +207,7 @@ class Server {
   bool first_loop_made_ = false;  // of the thread that sets loops up
   std::unique_ptr<net::Listener> listener_;
   Elastic elastic_;
+  MetricsService metrics_;
   ApplyTask fast_apply_{this};
   ApplyTask slow_apply_{this};
   std::atomic<size_t> under_way_{0};  // batches submitted and not yet back

@@ -1,6 +1,8 @@
 #include "server/session.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "base/ticks.h"
 #include "server/executor.h"
@@ -46,6 +48,7 @@ Session::Session(Server* server, net::Connection* connection, std::shared_ptr<Cl
       last_active_ms_(record_->endpoint.created_ms),
       batch_(this, &server->executor()) {
   authenticated_ = !server->PasswordRequired();
+  batches_ = static_cast<uint8_t>(record_->id);  // else the first one of each connection is picked
   connection_->SetHandler(this);
   home_->Add(this);
 }
@@ -133,6 +136,7 @@ void Session::Pump() {
   }
   if (batch_.finished()) {
     batch_.Reset();
+    PickForTiming();
     if (parse_failed_ || !ParseBatch()) {
       if (end_of_input_) {
         connection_->CloseAfterFlush();
@@ -141,9 +145,36 @@ void Session::Pump() {
       }
       return;
     }
+    ++batches_;
+    server_->stages().Local().AddRequests(batch_.batch_priority, batch_.items.size());
   }
   Submit();
   if (connection_->input().data().size() < kMaxInputAhead) connection_->ResumeReading();
+}
+
+void Session::PickForTiming() {
+  batch_.picked = batches_ % kTimedBatches == 0;
+  batch_.times.sampled = batch_.picked && server_->stages().enabled();
+  if (batch_.times.sampled) batch_.times.begun = Ticks::Now();
+}
+
+// The pass that is done, if it was sampled; the next one begins anew.
+void Session::RecordStages() {
+  constexpr size_t kCommandsMax = 16;  // different ones; others of a batch are left out
+  std::array<StageBlock::CommandCount, kCommandsMax> counts;
+  size_t used = 0;
+  for (size_t i = batch_.pass_begin; i < batch_.next; ++i) {
+    const Command* const command = batch_.items[i].command;
+    if (command == nullptr) continue;
+    size_t at = 0;
+    while (at < used && counts[at].command_id != command->id) ++at;
+    if (at == kCommandsMax) continue;
+    if (at == used) counts[used++] = {.command_id = command->id, .count = 0};
+    ++counts[at].count;
+  }
+  server_->stages().Local().Record(batch_.batch_priority, MeasureStages(batch_.times, Ticks::Now()),
+                                   std::span(counts).first(used));
+  batch_.times.NextPass();
 }
 
 // Fills the batch from the input. False: no complete request is there.
@@ -223,7 +254,8 @@ void Session::AddProtocolError() {
 void Session::Submit(bool again) {
   Publish();
   batch_under_way_ = true;
-  batch_.timed = batch_.has_slow || batches_untimed_++ % kTimedBatches == 0;
+  batch_.timed = batch_.has_slow || batch_.picked;
+  if (batch_.times.sampled && !again) batch_.times.submitted = Ticks::Now();
   const SubmitResult result = server_->Submit(batch_);
   if (result == SubmitResult::kTaken) return;
   waits_ = true;
@@ -250,7 +282,7 @@ void Session::Resubmit() {
 void Session::OnPassDone() {
   server_->OnBatchBack();
   batch_under_way_ = false;
-  if (batch_.timed) home_->CountResponse(Ticks::ToNs(batch_.dequeued, Ticks::Now()));
+  if (batch_.timed) home_->CountResponse(Ticks::ToNs(batch_.times.dequeued, Ticks::Now()));
   if (closed_ || connection_ == nullptr) {
     DeleteIfDone();
     return;
@@ -267,6 +299,7 @@ void Session::OnPassDone() {
     }
     if (OverOutputLimit(SystemClock().MonotonicNs() / 1'000'000)) return;
   }
+  if (batch_.times.sampled) RecordStages();
   if (close_after_reply_) {
     connection_->CloseAfterFlush();
     return;

@@ -113,6 +113,8 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   bool ParseBatch();
   void Submit(bool again = false);
   void StopWaiting();
+  void PickForTiming();
+  void RecordStages();
   void LeaveHome();
   void Arrive();
   void AddProtocolError();
@@ -137,7 +139,7 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   bool move_wanted_ = false;  // after the pass
   bool moving_ = false;       // between two loops: neither knows the session
   bool holds_loop_ = false;   // closed, but its batch is to come back there
-  uint8_t batches_untimed_ = 0;
+  uint8_t batches_ = 0;
   std::atomic<bool> closed_{false};  // the executor looks at it, too
   bool parse_failed_ = false;
   bool end_of_input_ = false;

@@ -5,6 +5,7 @@
 #include "base/numbers.h"
 #include "server/internal_write.h"
 #include "server/settings_cluster.h"
+#include "server/settings_metrics.h"
 #include "server/settings_scaling.h"
 
 namespace kiwi::server {
@@ -120,6 +121,7 @@ ServerOptions MakeServerOptions(const Config& config) {
                              static_cast<int>(config.Get<"runtime.priority.weight-normal">()),
                              static_cast<int>(config.Get<"runtime.priority.weight-low">())};
   options.elastic = MakeElasticOptions(config);
+  options.metrics = MakeMetricsOptions(config);
   options.debug_access = DebugAccessOf(config.Get<"enable-debug-command">());
   options.shutdown_timeout_ms = config.Get<"shutdown-timeout">() * 1000;
   return options;
@@ -194,6 +196,7 @@ void BindSettings(Config* config, Server* server) {
     server->stats().SetLatencyPercentiles(std::move(percents));
   });
   BindScaling(config, server);
+  BindMetrics(config, server);
   BindCluster(config, server);
   config->OnChange({"hash-max-listpack-entries", "hash-max-listpack-value"},
                    [server](const Config& c) { return SetHashLimits(c, server); });

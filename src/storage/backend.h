@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "metrics/histogram.h"
 
 namespace kiwi::storage {
 
@@ -74,6 +75,11 @@ struct Stats {
   uint64_t disk_bytes = 0;    // live files
   uint64_t memory_bytes = 0;  // write buffers and caches
   uint64_t wal_bytes = 0;
+  // Since it was opened; of backends on a disk.
+  uint64_t writes = 0;          // batches
+  uint64_t bytes_written = 0;   // of the batches, as they were given
+  uint64_t errors = 0;          // writes and syncs that failed
+  metrics::HistogramSum syncs;  // synced writes, and syncs alone
 };
 
 class Backend {

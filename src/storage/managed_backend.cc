@@ -66,7 +66,8 @@ Status ManagedBackend::OpenEngine() {
 Status ManagedBackend::Write(const WriteOptions& options, WriteBatch* batch) {
   ReaderLock lock(gate_);
   if (!failure_.ok()) return failure_.Get();
-  Status status = engine_->Write(options, batch);
+  Status status = meter_.Measure(options.sync, batch->SizeBytes(),
+                                 [&] { return engine_->Write(options, batch); });
   // What the engine refuses unseen leaves it as it was.
   return status.code() == StatusCode::kInvalidArgument ? status
                                                        : failure_.Record(std::move(status));
@@ -75,7 +76,7 @@ Status ManagedBackend::Write(const WriteOptions& options, WriteBatch* batch) {
 Status ManagedBackend::Sync() {
   ReaderLock lock(gate_);
   if (!failure_.ok()) return failure_.Get();
-  return failure_.Record(engine_->Sync());
+  return failure_.Record(meter_.Measure(true, 0, [&] { return engine_->Sync(); }));
 }
 
 Status ManagedBackend::Flush() {
@@ -104,7 +105,9 @@ std::unique_ptr<const Snapshot> ManagedBackend::GetSnapshot() const {
 
 Stats ManagedBackend::GetStats() const {
   ReaderLock lock(gate_);
-  return engine_ ? engine_->GetStats() : Stats();
+  Stats stats = engine_ ? engine_->GetStats() : Stats();
+  meter_.FillIn(&stats);
+  return stats;
 }
 
 Status ManagedBackend::Resume() {

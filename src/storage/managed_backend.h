@@ -15,6 +15,7 @@
 #include "storage/directory_lock.h"
 #include "storage/engine.h"
 #include "storage/failure_latch.h"
+#include "storage/io_meter.h"
 
 namespace kiwi::storage {
 
@@ -46,6 +47,7 @@ class ManagedBackend final : public Backend {
   const BackendOptions options_;
   std::unique_ptr<DirectoryLock> lock_;
   FailureLatch failure_;
+  IoMeter meter_;
   mutable std::atomic<int> views_{0};
   // Shared by all who use the engine, exclusive to replace it.
   mutable SharedMutex gate_;

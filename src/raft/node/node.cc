@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/ticks.h"
 #include "raft/node/entry_codec.h"
 
 namespace kiwi::raft {
@@ -53,6 +54,7 @@ Status Node::Start() {
     alone = conf_state_.voters == std::vector<NodeId>{core_options.id} &&
             conf_state_.voters_outgoing.empty();
     tick_base_ns_ = clock_->MonotonicNs();
+    meter_.Begin(tick_base_ns_);
     if (alone) KIWI_RETURN_IF_ERROR(core_->Campaign());
     if (peers_ != nullptr) peers_->MembersChanged(membership_);
   }
@@ -195,6 +197,7 @@ bool Node::ApplyOne(Committed& committed, bool on_loop) {
     Envelope envelope;
     Status status = ReadEnvelope(&bytes, &envelope);
     if (status.ok()) entry_clock_.Observe(envelope.time_ms);
+    const uint64_t start = Ticks::Now();
     if (status.ok() && on_loop) {
       status = machine_->ApplyWithoutWaiting(entry, committed.origin.proposals);
       mid_entry_ = status.code() == StatusCode::kBusy;
@@ -203,6 +206,7 @@ bool Node::ApplyOne(Committed& committed, bool on_loop) {
       status = machine_->Apply(entry, committed.origin.proposals);
       mid_entry_ = false;
     }
+    apply_times_.Record(Ticks::ToNs(start, Ticks::Now()));
     if (!status.ok()) {
       KIWI_LOG(kError, "entry does not apply index={} error=\"{}\"", entry.index,
                status.ToString());
@@ -240,6 +244,17 @@ void Node::SetFsyncMode(FsyncMode mode) {
   fsync_.store(mode);
   // What was written under a laxer mode becomes durable with the next sync at the latest.
   WakeLogThread();
+}
+
+GroupFigures Node::GetFigures() const {
+  GroupFigures figures;
+  {
+    MutexLock lock(core_mu_);
+    figures = meter_.figures();
+  }
+  figures.sync.Add(sync_times_);
+  figures.apply.Add(apply_times_);
+  return figures;
 }
 
 NodeStatus Node::GetStatus() const {

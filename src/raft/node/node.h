@@ -32,6 +32,7 @@
 #include "raft/core/raw_node.h"
 #include "raft/node/entry_clock.h"
 #include "raft/node/forwarding.h"
+#include "raft/node/group_meter.h"
 #include "raft/node/members.h"
 #include "raft/node/peers.h"
 #include "raft/node/proposal.h"
@@ -137,6 +138,7 @@ class Node {
   std::string storage_error() const KIWI_EXCLUDES(core_mu_);
   bool storage_failed() const { return storage_failed_.load(std::memory_order_acquire); }
   NodeStatus GetStatus() const KIWI_EXCLUDES(core_mu_);
+  GroupFigures GetFigures() const KIWI_EXCLUDES(core_mu_);
   void SetFsyncMode(FsyncMode mode);
   void SetReadMode(ReadMode mode) { read_mode_.store(mode); }
   FsyncMode fsync_mode() const { return fsync_.load(std::memory_order_relaxed); }
@@ -190,6 +192,8 @@ class Node {
     Term term = 0;
     LogIndex index = 0;
     bool slow = false;
+    bool timed = false;  // for some of its proposals
+    LogTimes times;
     std::vector<Proposal*> proposals;
   };
   struct Committed {
@@ -253,6 +257,8 @@ class Node {
   void TellTime() KIWI_REQUIRES(core_mu_);
   void ExpireWaiting(int64_t now_ns, Consequences* consequences) KIWI_REQUIRES(core_mu_);
   void Persisted(LogWork work) KIWI_EXCLUDES(core_mu_);
+  void NoteSynced(const LogWork& work) KIWI_REQUIRES(core_mu_);
+  void NoteCommitted(InFlight* entry) KIWI_REQUIRES(core_mu_);
   Status WriteLog(const LogWork& work, bool sync);
   bool SyncsAreQuick() const {
     return sync_ns_.load(std::memory_order_relaxed) < options_.inline_sync_us * 1000;
@@ -320,6 +326,7 @@ class Node {
   Status storage_status_ KIWI_GUARDED_BY(core_mu_);
   LogIndex read_barrier_ KIWI_GUARDED_BY(core_mu_) = 0;  // applied at least this before reads
   bool was_leader_ KIWI_GUARDED_BY(core_mu_) = false;
+  GroupMeter meter_ KIWI_GUARDED_BY(core_mu_);
   Membership membership_ KIWI_GUARDED_BY(core_mu_);
   LogWork next_work_ KIWI_GUARDED_BY(core_mu_);
   bool log_busy_ KIWI_GUARDED_BY(core_mu_) = false;  // work was taken and is not durable yet
@@ -330,6 +337,8 @@ class Node {
   int64_t blocked_since_ns_ KIWI_GUARDED_BY(core_mu_) = 0;  // no leader takes writes; 0: one does
   SnapshotMeta compact_to_ KIWI_GUARDED_BY(core_mu_);  // a durable checkpoint; index 0: none waits
 
+  // Written by the log owner alone.
+  metrics::HistogramCell<metrics::CoarseBuckets> sync_times_;
   // The log owner's alone.
   LogWork failed_work_;  // kept while the storage is failed: written again once it is resumed
   std::atomic<bool> has_failed_work_{false};
@@ -337,6 +346,7 @@ class Node {
   Mutex apply_mu_;
   std::atomic<bool> apply_wanted_{false};
   std::deque<Committed> applying_ KIWI_GUARDED_BY(apply_mu_);
+  metrics::HistogramCell<metrics::CoarseBuckets> apply_times_;  // written under apply_mu_
   bool mid_entry_ KIWI_GUARDED_BY(apply_mu_) = false;  // a loop left the first of them half applied
   uint64_t entries_since_checkpoint_ KIWI_GUARDED_BY(apply_mu_) = 0;
   uint64_t bytes_since_checkpoint_ KIWI_GUARDED_BY(apply_mu_) = 0;

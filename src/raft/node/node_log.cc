@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/ticks.h"
 #include "raft/node/entry_codec.h"
 #include "raft/node/node.h"
 
@@ -144,9 +145,10 @@ void Node::ComposeEntry() {
 
   InFlight entry;
   size_t bytes = 32;
-  for (const Proposal* proposal : composing_) {
+  for (Proposal* proposal : composing_) {
     bytes += proposal->records().size();
     entry.slow = entry.slow || proposal->slow();
+    entry.timed = entry.timed || proposal->log_times() != nullptr;
   }
   auto payload = std::make_shared<std::string>();
   payload->reserve(bytes);
@@ -161,6 +163,7 @@ void Node::ComposeEntry() {
   }
   entry.term = proposed->term;
   entry.index = proposed->index;
+  if (entry.timed) entry.times.proposed = Ticks::Now();
   entry.proposals.swap(composing_);
   in_flight_.push_back(std::move(entry));
   entries_composed_.fetch_add(1, std::memory_order_relaxed);
@@ -175,6 +178,9 @@ void Node::ForwardToLeader(NodeId leader) {
   if (composing_.empty()) return;
   std::string message;
   const uint64_t first = forwarded_.Add(composing_, &message);
+  for (Proposal* proposal : composing_) {  // before the answer, which may apply them
+    if (LogTimes* const times = proposal->log_times()) *times = {.proposed = Ticks::Now()};
+  }
   if (const Status s = peers_->Forward(leader, std::move(message)); s.ok()) {
     composing_.clear();
     blocked_since_ns_ = 0;
@@ -242,6 +248,7 @@ void Node::QueueCommitted(std::vector<Entry> entries) {
     while (!in_flight_.empty() && in_flight_.front().index <= entry.index) {
       InFlight& front = in_flight_.front();
       if (front.index == entry.index && front.term == entry.term) {
+        if (front.timed) NoteCommitted(&front);
         committed.ours = true;
         committed.origin = std::move(front);
       } else {
@@ -256,6 +263,26 @@ void Node::QueueCommitted(std::vector<Entry> entries) {
     }
     committed.entry = std::move(entry);
     committed_.push_back(std::move(committed));
+  }
+}
+
+void Node::NoteCommitted(InFlight* entry) {
+  entry->times.committed = Ticks::Now();
+  meter_.OnCommitted(Ticks::ToNs(entry->times.proposed, entry->times.committed));
+  for (Proposal* proposal : entry->proposals) {
+    if (LogTimes* const times = proposal->log_times()) *times = entry->times;
+  }
+}
+
+// Of those that are not committed yet: else others' disks were faster.
+void Node::NoteSynced(const LogWork& work) {
+  if (work.entries.empty()) return;
+  uint64_t now = 0;
+  for (InFlight& entry : in_flight_) {
+    if (entry.index > work.entries.back().index) break;
+    if (!entry.timed || entry.times.synced != 0) continue;
+    if (now == 0) now = Ticks::Now();
+    entry.times.synced = now;
   }
 }
 
@@ -283,6 +310,7 @@ Status Node::WriteLog(const LogWork& work, bool sync) {
 
 // Rises at once and falls slowly: one stall of the disk sends the next writes to the log thread.
 void Node::NoteSync(int64_t ns) {
+  sync_times_.Record(static_cast<uint64_t>(std::max<int64_t>(0, ns)));
   const int64_t smoothed = sync_ns_.load(std::memory_order_relaxed);
   const bool first = smoothed == std::numeric_limits<int64_t>::max();
   const bool stalled = ns > 4 * options_.inline_sync_us * 1000;
@@ -299,6 +327,7 @@ void Node::Persisted(LogWork work) {
       install.stage = std::move(work.stage);
       committed_.push_back(std::move(install));
     }
+    NoteSynced(work);
     core_->OnPersisted(work.ready_number);
     SendAll(&work.messages);
     log_busy_ = false;

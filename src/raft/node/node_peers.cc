@@ -42,6 +42,7 @@ void Node::Dispatch(const Consequences& consequences) {
 
 void Node::SendAll(std::vector<Message>* messages) {
   for (Message& message : *messages) {
+    meter_.OnSent(message);
     if (message.type == MessageType::kSnapshot) {
       peers_->SendSnapshot(std::move(message));
     } else {
@@ -52,6 +53,7 @@ void Node::SendAll(std::vector<Message>* messages) {
 }
 
 void Node::OnSoftState(const SoftState& state) {
+  meter_.OnSoftState(state, clock_->MonotonicNs());
   const NodeId before = leader_.exchange(state.leader, std::memory_order_acq_rel);
   if (before == state.leader) return;
   KIWI_LOG(kInfo, "raft leader={} term={} node={} applied={}", state.leader, core_->term(),
@@ -130,6 +132,7 @@ void Node::Step(Message message) {
     if (stopping_.load()) return;
     CatchUpTicks();
     const NodeId from = message.from;
+    meter_.OnReceived(message);
     // One that was joined to a group begins with a snapshot: what lay before the log's first entry
     // (the seed of the keyspace's order) is in no entry.
     if (message.type == MessageType::kAppend && message.index == 0 && conf_state_.voters.empty()) {

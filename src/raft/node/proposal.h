@@ -21,6 +21,14 @@ enum class ProposalError : uint8_t {
   kUnknown,    // was proposed; whether it takes effect is not known
 };
 
+// When the log had taken a proposal how far, in Ticks (base/ticks.h); 0: it has not, or this node
+// cannot tell. On a follower: when it was sent to the leader; the rest is not known there.
+struct LogTimes {
+  uint64_t proposed = 0;   // its entry was composed
+  uint64_t synced = 0;     // this node's log has it on its disk; 0: it was committed before that
+  uint64_t committed = 0;  // this node knows that it is
+};
+
 // The records of one connection's batch (entry_codec.h), in order. Owned by the proposer, which
 // keeps it alive until the state machine has applied it or Failed() was called: exactly one of the
 // two happens.
@@ -37,6 +45,8 @@ class Proposal {
   // entry's, and then Replayed() is called.
   virtual bool remote() const { return false; }
   virtual void Replayed() {}
+  // Where to note its times, until it is applied or has failed; null: they are of no interest.
+  virtual LogTimes* log_times() { return nullptr; }
 };
 
 // Proposals that wait to be composed into an entry: higher priorities first, FIFO within one.

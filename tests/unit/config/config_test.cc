@@ -134,6 +134,8 @@ TEST(Config, ShippedFileNamesEveryOptionWithItsDefault) {
   }
   for (size_t i = 0; i < kOptionCount; ++i) {
     ASSERT_EQ(found.count(i), 1U) << DisplayName(kOptions[i]) << " is missing";
+    // The file opens the endpoint on loopback; several servers without a file must not collide.
+    if (i == IndexOf("metrics.port")) continue;
     EXPECT_EQ(found[i], DefaultValue(kOptions[i]).text) << DisplayName(kOptions[i]);
   }
   EXPECT_TRUE(Config::Load(path.string(), {}).ok());

@@ -38,6 +38,8 @@ class Write final : public Proposal {
   std::atomic<bool> applied{false};
   std::atomic<bool> failed{false};
   bool done() const { return applied || failed; }
+  LogTimes* log_times() override { return &times; }
+  LogTimes times;
   ProposalError error() const { return error_; }
 
  private:
@@ -278,6 +280,7 @@ TEST(GroupTest, WritesToAnyNodeAreAnsweredThereAndAppliedEverywhereAlike) {
         Propose(group.node(id), write);
         WaitUntil([&write] { return write.done(); }, "a write is answered");
         applied += write.applied;
+        EXPECT_GT(write.times.proposed, 0U) << "composed, or sent to the leader";
       }
     });
   }
@@ -293,6 +296,21 @@ TEST(GroupTest, WritesToAnyNodeAreAnsweredThereAndAppliedEverywhereAlike) {
       "all nodes have applied all");
   EXPECT_EQ(group.host(1).machine().names(), group.host(2).machine().names());
   EXPECT_EQ(group.host(1).machine().names(), group.host(3).machine().names());
+
+  uint64_t won = 0;
+  uint64_t granted = 0;
+  constexpr auto kPreVote = static_cast<size_t>(MessageType::kPreVote);
+  for (NodeId id = 1; id <= 3; ++id) {
+    const GroupFigures figures = group.node(id).GetFigures();
+    EXPECT_LE(figures.elections_won, figures.elections_begun);
+    EXPECT_GE(figures.leader_changes, 1U);
+    EXPECT_GE(figures.leaderless.count(), 1U) << "it began without a leader";
+    EXPECT_EQ(figures.elections_begun == 0, figures.sent[kPreVote] == 0) << "node " << id;
+    won += figures.elections_won;
+    granted += figures.votes_granted;
+  }
+  EXPECT_GE(won, 1U);
+  EXPECT_GE(granted, 2U) << "a pre-vote and a vote of at least one other";
 }
 
 TEST(GroupTest, AReadOnAnyNodeSeesWhatWasAcknowledgedOnAnother) {

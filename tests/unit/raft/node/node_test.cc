@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/ticks.h"
 #include "raft/node/entry_codec.h"
 #include "raft/storage/memory_storage.h"
 
@@ -103,8 +104,12 @@ class TestProposal final : public Proposal {
     failed = true;
   }
 
+  LogTimes* log_times() override { return timed ? &times : nullptr; }
+
   std::atomic<bool> applied{false};
   std::atomic<bool> failed{false};
+  bool timed = false;
+  LogTimes times;
   ProposalError error() const { return error_; }
 
  private:
@@ -350,6 +355,42 @@ TEST_P(SyncedNodeTest, NothingIsAppliedBeforeItIsDurableAndWhatWaitsGoesTogether
   EXPECT_EQ(machine_.names(), (std::vector<std::string>{"first", "high", "normal", "low"}))
       << "composed by priority once the disk was free";
   EXPECT_EQ(node->GetStatus().entries_composed - composed, 2u) << "one sync for all that waited";
+  node->Stop();
+}
+
+TEST_P(SyncedNodeTest, AProposalThatAsksForItIsToldItsTimes) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  TestProposal timed("timed");
+  TestProposal other("other");
+  timed.timed = true;
+  storage_.Hold();
+  const uint64_t before = Ticks::Now();
+  for (TestProposal* proposal : {&timed, &other}) Propose(*node, *proposal);
+  WaitUntil([&] { return storage_.waiting() == 1; }, "the write is at the disk");
+  const uint64_t at_disk = Ticks::Now();
+  storage_.Release();
+  WaitUntil([&] { return timed.applied && other.applied; }, "both are applied");
+  const LogTimes& times = timed.times;
+  EXPECT_LE(before, times.proposed);
+  EXPECT_LE(times.proposed, at_disk);
+  EXPECT_LE(at_disk, times.synced) << "not before the disk let go";
+  EXPECT_LE(times.synced, times.committed);
+  EXPECT_LE(times.committed, Ticks::Now());
+  EXPECT_EQ(other.times.proposed, 0U);
+  EXPECT_EQ(node->GetFigures().commit.count(), 1U);
+  EXPECT_GE(node->GetFigures().sync.count(), 1U);
+  node->Stop();
+}
+
+TEST_P(SyncedNodeTest, AGroupOfOneHasWonOneElection) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  const GroupFigures figures = node->GetFigures();
+  EXPECT_EQ(figures.elections_begun, 1U);
+  EXPECT_EQ(figures.elections_won, 1U);
+  EXPECT_EQ(figures.leader_changes, 1U);
+  EXPECT_EQ(figures.leaderless.count(), 1U);
   node->Stop();
 }
 
