@@ -34,6 +34,21 @@ constexpr bool OrdersAreOptions() {
 }
 static_assert(OrdersAreOptions());
 
+constexpr size_t kUserPriorities = IndexOf("runtime.priority.user-priorities");
+
+// Why these are no pairs of a user and a level; empty if they are.
+std::string FindUnfitUser(const std::vector<std::string>& words) {
+  if (words.size() % 2 != 0) return "takes pairs: the name of a user and its level";
+  for (size_t i = 0; i < words.size(); i += 2) {
+    const std::string& level = words[i + 1];
+    if (words[i] != "default") return fmt::format("there is no user {}", words[i]);
+    if (level != "high" && level != "normal" && level != "low") {
+      return fmt::format("the level {} is none of high, normal, low", level);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<Conflict> FindConflict(std::span<const Value> values) {
@@ -61,6 +76,9 @@ std::optional<Conflict> FindConflict(std::span<const Value> values) {
   constexpr size_t kFileLayer = IndexOf("fault.file-layer");
   if (values[kFileLayer].number != 0 && values[IndexOf("fault.enabled")].number == 0) {
     return Conflict{kFileLayer, "needs fault.enabled yes"};
+  }
+  if (std::string reason = FindUnfitUser(values[kUserPriorities].words); !reason.empty()) {
+    return Conflict{kUserPriorities, std::move(reason)};
   }
   constexpr size_t kReplicaOf = IndexOf("replicaof");
   if (!values[kReplicaOf].words.empty()) {

@@ -19,11 +19,11 @@
 
 namespace kiwi::config {
 
-inline constexpr size_t kOptionCount = std::size(kNetworkOptions) + std::size(kRuntimeOptions) +
-                                       std::size(kScalingOptions) + std::size(kPriorityOptions) +
-                                       std::size(kRaftOptions) + std::size(kStorageOptions) +
-                                       std::size(kMetricsOptions) + std::size(kFaultOptions) +
-                                       std::size(kLogOptions) + std::size(kCompatOptions);
+inline constexpr size_t kOptionCount =
+    std::size(kNetworkOptions) + std::size(kRuntimeOptions) + std::size(kScalingOptions) +
+    std::size(kPriorityOptions) + std::size(kBreakerOptions) + std::size(kRaftOptions) +
+    std::size(kStorageOptions) + std::size(kMetricsOptions) + std::size(kFaultOptions) +
+    std::size(kLogOptions) + std::size(kCompatOptions);
 
 constexpr std::array<OptionRow, kOptionCount> JoinSections() {
   std::array<OptionRow, kOptionCount> all = {};
@@ -38,6 +38,7 @@ constexpr std::array<OptionRow, kOptionCount> JoinSections() {
   add("runtime", kRuntimeOptions);
   add("runtime.scaling", kScalingOptions);
   add("runtime.priority", kPriorityOptions);
+  add("runtime.breaker", kBreakerOptions);
   add("raft", kRaftOptions);
   add("storage", kStorageOptions);
   add("metrics", kMetricsOptions);

@@ -65,25 +65,56 @@ inline constexpr OptionRow kScalingOptions[] = {
 
 inline constexpr OptionRow kPriorityOptions[] = {
     // [runtime.priority]
-    Enum("scheduling", "strict", "strict|weighted", kOwn,
+    Enum("scheduling", "strict", "strict|weighted", kOwn | kMutable,
          "strict: higher before lower, always. weighted: by the weights below, so that nobody "
          "starves."),
-    Int("weight-high", "3", 1, 1000, kOwn, "Share of High under weighted scheduling."),
-    Int("weight-normal", "2", 1, 1000, kOwn, "Share of Normal."),
-    Int("weight-low", "1", 1, 1000, kOwn, "Share of Low."),
-    Int("queue-critical", "1048576", 1024, kQueueMax, kOwn,
-        "Batches that the Critical level may hold; internal work is never refused below this."),
-    Int("queue-high", "16384", 16, kQueueMax, kOwn,
+    Int("weight-high", "3", 1, 1000, kOwn | kMutable, "Share of High under weighted scheduling."),
+    Int("weight-normal", "2", 1, 1000, kOwn | kMutable, "Share of Normal."),
+    Int("weight-low", "1", 1, 1000, kOwn | kMutable, "Share of Low."),
+    Int("queue-critical", "1048576", 1024, kQueueMax, kOwn | kMutable,
+        "Batches that the Critical level may hold; internal work is never refused, whatever is "
+        "set here."),
+    Int("queue-high", "16384", 16, kQueueMax, kOwn | kMutable,
         "Batches that the High level may hold; when it is full, the sockets that feed it are "
         "not read."),
-    Int("queue-normal", "16384", 16, kQueueMax, kOwn, "The same for Normal."),
-    Int("queue-low", "16384", 16, kQueueMax, kOwn, "The same for Low."),
+    Int("queue-normal", "16384", 16, kQueueMax, kOwn | kMutable, "The same for Normal."),
+    Int("queue-low", "16384", 16, kQueueMax, kOwn | kMutable, "The same for Low."),
     Enum("default-priority", "normal", "high|normal|low", kOwn | kMutable,
          "Priority of a connection that has not chosen one (CLIENT PRIORITY)."),
     Of(OptionType::kWords, "high-commands", "", kOwn | kMutable,
        "Commands that run as High on a connection without a choice of its own."),
     Of(OptionType::kWords, "low-commands", "keys scan sort sort_ro", kOwn | kMutable,
        "Commands that run as Low on a connection without a choice of its own."),
+    Of(OptionType::kWords, "user-priorities", "", kOwn | kMutable,
+       "Pairs of a user and its level (default low): takes the place of default-priority for that "
+       "user; high-commands lift none of its commands above it."),
+};
+
+inline constexpr OptionRow kBreakerOptions[] = {
+    // [runtime.breaker]
+    Bool("enabled", "yes", kOwn | kMutable,
+         "Answer requests of a priority with -TRYAGAIN at once while too many of them fail."),
+    Int("window-ms", "10000", 100, 3600000, kOwn | kMutable,
+        "Milliseconds over which requests and failures are counted; what a connection sent "
+        "together counts as one request."),
+    Int("min-failures", "50", 1, kIntMax, kOwn | kMutable,
+        "A level opens only after so many failures in the window …"),
+    Int("failure-percent", "50", 1, 100, kOwn | kMutable,
+        "… if they are at least this part of its requests, in percent."),
+    Int("open-ms", "5000", 1, 3600000, kOwn | kMutable,
+        "Milliseconds that a level stays open before it lets probes through."),
+    Int("probe-count", "5", 1, 100000, kOwn | kMutable,
+        "Requests let through then: all must succeed to close it; one that fails opens it again."),
+    Int("timeout-high-ms", "30000", 1, kIntMax, kOwn | kMutable,
+        "A request of High fails when it has no reply after so many milliseconds. It is not given "
+        "up: its client gets the reply."),
+    Int("timeout-normal-ms", "20000", 1, kIntMax, kOwn | kMutable, "The same for Normal."),
+    Int("timeout-low-ms", "10000", 1, kIntMax, kOwn | kMutable, "The same for Low."),
+    Int("queue-deadline-high-ms", "20000", 1, kIntMax, kOwn | kMutable,
+        "A request of High has failed as well when it was queued for so many milliseconds before "
+        "it was executed."),
+    Int("queue-deadline-normal-ms", "10000", 1, kIntMax, kOwn | kMutable, "The same for Normal."),
+    Int("queue-deadline-low-ms", "5000", 1, kIntMax, kOwn | kMutable, "The same for Low."),
 };
 
 }  // namespace kiwi::config

@@ -289,6 +289,8 @@ size_t Loop::connection_count() const {
   return impl_->connection_count.load(std::memory_order_acquire);
 }
 
+int64_t Loop::woke_ns() const { return impl_->woke_ns.load(std::memory_order_relaxed); }
+
 void Loop::Hold() { impl_->holds.fetch_add(1, std::memory_order_relaxed); }
 void Loop::Release() { impl_->holds.fetch_sub(1, std::memory_order_release); }
 size_t Loop::holds() const { return impl_->holds.load(std::memory_order_acquire); }

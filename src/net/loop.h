@@ -89,6 +89,7 @@ class Loop {
   int64_t iteration_us() const;
   // How long the iteration under way has taken; 0: the loop polls.
   int64_t busy_us() const;
+  int64_t woke_ns() const;  // when it began, monotonic; 0: the loop polls
   // While it is held, a pool does not take the loop away, although no connection is left on it:
   // work of one that has closed is still to come back.
   void Hold();

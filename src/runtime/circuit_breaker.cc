@@ -91,23 +91,31 @@ void CircuitBreaker::Tick(int64_t now_ms) {
   if (!options_.enabled) return;
   for (size_t l = kHighest; l < kPriorityCount; ++l) {
     Level& level = levels_[l];
-    if (level.state == BreakerState::kClosed) {
-      Judge(l);
-    } else if (level.state == BreakerState::kOpen && now_ms_ >= level.open_until_ms) {
-      level.probe = next_probe_++;
-      level.probes_out = level.probes_passed = 0;
-      Change(l, BreakerState::kHalfOpen, BreakerCause::kOpenTimeOver, {});
-    }
+    if (level.state != BreakerState::kOpen || now_ms_ < level.open_until_ms) continue;
+    level.probe = next_probe_++;
+    level.probes_out = level.probes_passed = 0;
+    Change(l, BreakerState::kHalfOpen, BreakerCause::kOpenTimeOver, {});
   }
+  Judge();
 }
 
-// What the levels above have failed counts together with their successes: else a few failures of a
-// busy level would close down an idle one below.
-void CircuitBreaker::Judge(size_t l) {
-  BreakerCounts sum;
-  for (size_t above = l; above >= kHighest; --above) {
-    sum.Add(Sum(above, levels_[l].count_from));
-    if (IsTooBad(sum)) return Open(l, BreakerCause::kFailures, sum);
+// From Low upward: of two levels that have become too bad, the lower one opened first.
+void CircuitBreaker::Judge() {
+  for (size_t l = kPriorityCount; --l >= kHighest;) {
+    const Level& level = levels_[l];
+    if (level.state != BreakerState::kClosed) continue;
+    const BreakerCounts own = Sum(l, level.count_from);
+    if (IsTooBad(own)) Open(l, BreakerCause::kFailures, own);
+  }
+  // What the levels above have failed counts together with their successes: else a few failures of a
+  // busy level would close down an idle one below.
+  for (size_t l = kPriorityCount; --l > kHighest;) {
+    BreakerCounts sum;
+    for (size_t above = l; above >= kHighest && levels_[l].state == BreakerState::kClosed;
+         --above) {
+      sum.Add(Sum(above, levels_[l].count_from));
+      if (IsTooBad(sum)) Open(l, BreakerCause::kFailures, sum);
+    }
   }
 }
 
@@ -132,6 +140,7 @@ void CircuitBreaker::Change(size_t l, BreakerState to, BreakerCause cause,
                           .requests = window.requests(),
                           .failures = window.failed()});
   if (transitions_.size() > kHistory) transitions_.pop_front();
+  ++transition_count_;
   level.state = to;
 }
 

@@ -91,7 +91,8 @@ class CircuitBreaker {
   void Record(Priority level, const BreakerCounts& counts, int64_t now_ms);
   // A probe of an earlier half-open time is ignored.
   void EndProbe(Priority level, uint64_t probe, ProbeResult result, int64_t now_ms);
-  // Opens and half-opens what is due; to be called some times a second.
+  // Opens and half-opens what is due, e.g. as successes leave the window; to be called some times a
+  // second.
   void Tick(int64_t now_ms);
   // A new window length forgets what was counted.
   void SetOptions(const BreakerOptions& options, int64_t now_ms);
@@ -103,6 +104,8 @@ class CircuitBreaker {
   BreakerCounts InWindow(Priority level) const { return Sum(Index(level), 0); }
   // The latest last; at most kHistory.
   const std::deque<BreakerTransition>& transitions() const { return transitions_; }
+
+  uint64_t transition_count() const { return transition_count_; }  // ever
 
   static constexpr size_t kHistory = 64;
 
@@ -128,7 +131,7 @@ class CircuitBreaker {
   int64_t BucketNumber() const;
   BreakerCounts Sum(size_t level, int64_t first_bucket) const;
   bool IsTooBad(const BreakerCounts& counts) const;
-  void Judge(size_t level);
+  void Judge();
   void Open(size_t level, BreakerCause cause, const BreakerCounts& window);
   void Change(size_t level, BreakerState to, BreakerCause cause, const BreakerCounts& window);
 
@@ -137,6 +140,7 @@ class CircuitBreaker {
   uint64_t next_probe_ = 1;
   std::array<Level, kPriorityCount> levels_;  // Critical's only counts
   std::deque<BreakerTransition> transitions_;
+  uint64_t transition_count_ = 0;
 };
 
 }  // namespace kiwi::runtime

@@ -81,7 +81,8 @@ int PoolScaler::Judge(const PoolInput& in) {
   judging_ = false;
   growth.throughput_after = ThroughputSinceMark(in);
   const double gain = options_.min_gain;
-  const bool faster = growth.throughput_after >= growth.throughput_before * (1 + gain);
+  const bool faster = growth.throughput_after > 0 &&
+                      growth.throughput_after >= growth.throughput_before * (1 + gain);
   const bool slower = growth.throughput_after < growth.throughput_before * (1 - gain);
   // When the load has gone meanwhile, nothing is proved against the growth.
   const bool relieved =

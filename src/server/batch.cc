@@ -27,7 +27,7 @@ void Batch::Reset() {
   args.clear();
   items.clear();
   reads_granted = reads_refused = wait_over = false;
-  has_slow = has_write = false;
+  has_slow = has_write = has_keys = has_own_pace = false;
   next = pass_begin = applied = attached_reads = 0;
   pass_slow = false;
   times = {};
@@ -41,6 +41,7 @@ void Batch::Reset() {
 
 void Batch::Run() {
   if (timed) times.dequeued = Ticks::Now();
+  executor_->AskBreaker(*this);
   executor_->RunPass(*this);
 }
 

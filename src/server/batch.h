@@ -24,6 +24,7 @@
 #include "raft/node/read_queue.h"
 #include "runtime/priority_channel.h"
 #include "server/applier.h"
+#include "server/breaker_watch.h"
 #include "server/stage_stats.h"
 #include "server/transaction.h"
 
@@ -70,14 +71,31 @@ class Batch final : public runtime::Task,
   runtime::Priority batch_priority = runtime::Priority::kNormal;
   bool has_slow = false;   // a request that no net loop may run
   bool has_write = false;  // a request that may write, EXEC included
-  bool picked = false;     // one in so many, to be timed
-  bool timed = false;      // its response time is measured
+  bool has_keys = false;   // a request on the keyspace: the circuit breaker decides about it
+  // A request not on the keyspace that may take its time (WAIT, DEBUG, RAFT …): how long the batch
+  // takes says nothing of the storage.
+  bool has_own_pace = false;
+  bool picked = false;  // one in so many, to be timed
+  bool timed = false;   // its response time is measured
 
   // Takes a share in the bytes that the arguments point to: the first `size` of the connection's
   // input, which are consumed.
   void TakeInput(net::Connection& connection, size_t size);
   void Reset();
   size_t bytes_held() const { return input_bytes_; }
+  WatchedBatch watched;   // the loop's alone
+  int64_t queued_ns = 0;  // when this pass was submitted
+  bool held_up = false;   // the channel had refused the pass
+
+  // --- the circuit breaker; set for each pass, on the loop, and then the executor's ---
+  struct Guard {
+    bool judged = false;   // how the pass ends is counted
+    bool refused = false;  // its requests on the keyspace are answered -TRYAGAIN
+    bool probe = false;
+    bool dequeued = false;
+    BatchEnd end = BatchEnd::kDone;
+  };
+  Guard guard;
 
   // --- the pass ---
   std::string replies;  // in order; what the loop will write

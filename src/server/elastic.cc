@@ -87,14 +87,16 @@ runtime::Observation Elastic::Observe() {
     response_us = std::max(response_us, state.TakeResponseUs());
   });
   // While nothing comes back, what was seen last holds as long as anything is under way.
-  if (response_us < 0) response_us = sources_.under_way->load() > 0 ? seen_.response_us : 0;
-  o.response_us = response_us;
+  if (response_us < 0) response_us = sources_.under_way->load() > 0 ? responded_us_ : 0;
+  responded_us_ = response_us;
+  // While a disk stalls nothing comes back: how long it has stalled is the response time so far.
+  o.response_us = std::max(response_us, sources_.node->sync_age_ns() / 1000);
   o.storage_threads = sources_.workers->size();
   // What a loop drains itself at the end of its iteration waits for no worker.
   o.storage_queued = sources_.helping->load(std::memory_order_relaxed)
                          ? sources_.channel->worker_only_depth()
                          : sources_.channel->total_depth();
-  o.backpressure_events = sources_.backpressure->events.load(std::memory_order_relaxed);
+  o.backpressure_events = sources_.backpressure->full.events();
   o.commands_done = sources_.stats->SinceStart(Counter::kCommandsProcessed);
   return o;
 }

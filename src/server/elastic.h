@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "net/loop_pool.h"
+#include "raft/node/node.h"
 #include "runtime/priority_channel.h"
 #include "runtime/scaler.h"
 #include "runtime/worker_pool.h"
@@ -49,6 +50,7 @@ class Elastic {
     const Backpressure* backpressure = nullptr;
     const std::atomic<bool>* helping = nullptr;
     const std::atomic<size_t>* under_way = nullptr;  // batches
+    const raft::Node* node = nullptr;
     Clock* clock = nullptr;
   };
 
@@ -80,6 +82,7 @@ class Elastic {
   bool changed_ KIWI_GUARDED_BY(mu_) = false;
   runtime::Observation seen_ KIWI_GUARDED_BY(mu_);
   runtime::ScalerDecision decided_ KIWI_GUARDED_BY(mu_);
+  int64_t responded_us_ KIWI_GUARDED_BY(mu_) = 0;  // what came back last
 };
 
 }  // namespace kiwi::server

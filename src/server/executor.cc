@@ -110,6 +110,9 @@ void Executor::Complete(Batch& batch) {
 }
 
 void Executor::FailPass(Batch& batch, raft::ProposalError error) {
+  const bool by_storage = error == raft::ProposalError::kStorage ||
+                          (error == raft::ProposalError::kUnknown && node_->storage_failed());
+  batch.guard.end = by_storage ? BatchEnd::kStorageError : BatchEnd::kProvedNothing;
   const std::string_view text = ProposalErrorText(error);
   batch.times.sampled = false;  // its stages tell nothing
   for (size_t i = batch.pass_begin; i < batch.next; ++i) {
@@ -222,6 +225,7 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
   }
   const Command& command = *item.command;
   if (const std::string refusal = Refusal(session, command, args); !refusal.empty()) {
+    if (refusal == kStorageFailedError) batch.guard.end = BatchEnd::kProvedNothing;
     return Refuse(batch, item, refusal);
   }
   if (redirect_ != nullptr) [[unlikely]] {
@@ -230,8 +234,12 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
       return Refuse(batch, item, refusal);
     }
   }
+  if (batch.guard.refused && IsGuarded(session, command)) [[unlikely]] {
+    return RefuseByBreaker(batch, item);
+  }
   if (!batch.has_pending_writes() && ReadsState(session, command) && !ReadsMayRun(batch)) {
     if (!batch.reads_refused) return Step::kAwaitRead;
+    batch.guard.end = BatchEnd::kProvedNothing;
     stats_->Local().RecordError(kNoLeaderError);
     Answer(batch, item, [](ReplyWriter& reply) { reply.Error(kNoLeaderError); });
     return Step::kDone;
@@ -464,6 +472,7 @@ Executor::Step Executor::ExecuteExec(Batch& batch, Item& item) {
     const std::string_view error = node_->storage_failed()
                                        ? kStorageFailedError
                                        : "OOM command not allowed when used memory > 'maxmemory'.";
+    if (node_->storage_failed()) batch.guard.end = BatchEnd::kProvedNothing;
     Answer(batch, item, [&](ReplyWriter& reply) {
       reply.Error("EXECABORT Transaction discarded because of: " + std::string(error));
       session.EndTransaction();

@@ -24,6 +24,7 @@ class ServerView;
 
 namespace kiwi::server {
 
+class Breaker;
 class Redirect;
 class ReplicaWaits;
 class Session;
@@ -52,6 +53,8 @@ class Executor {
   static void SetCurrentLoop(net::Loop* loop);
   static net::Loop* CurrentLoop();
 
+  // Before each RunPass: a level that is open by now refuses what it had taken.
+  void AskBreaker(Batch& batch);
   // Runs a pass and proposes its writes, or completes it.
   void RunPass(Batch& batch);
   // Hands the batch back to its connection's loop: at once if this is its thread.
@@ -80,6 +83,8 @@ class Executor {
   }
   // A net loop may run it.
   static bool IsFast(const commands::Command& command, size_t arg_count);
+  // The circuit breaker decides about it; connections and operators are served in any case.
+  static bool OnKeyspace(const commands::Command& command);
 
   // True on a thread that holds shard locks: a nested read of the keyspace takes none.
   static bool HoldsShards();
@@ -110,6 +115,7 @@ class Executor {
   // Before the first batch; they outlive it. Without a redirect, cluster-enabled is no.
   void SetRedirect(const Redirect* redirect) { redirect_ = redirect; }
   void SetReplicaWaits(ReplicaWaits* waits) { replica_waits_ = waits; }
+  void SetBreaker(Breaker* breaker) { breaker_ = breaker; }
   void SetSlowThreshold(int64_t ns) { slow_ns_.store(ns, std::memory_order_relaxed); }
 
  private:
@@ -121,6 +127,8 @@ class Executor {
   // The text of the refusal, or empty.
   std::string Refusal(Session& session, const commands::Command& command, commands::Args args);
   Step Refuse(Batch& batch, Item& item, std::string_view refusal);
+  static bool IsGuarded(const Session& session, const commands::Command& command);
+  Step RefuseByBreaker(Batch& batch, Item& item);
   bool MustWait(Batch& batch, commands::Args args) const;
   void AwaitReplicas(Batch& batch);
   bool ReadsState(const Session& session, const commands::Command& command) const;
@@ -161,6 +169,7 @@ class Executor {
   std::function<void(Batch&)> resume_;
   const Redirect* redirect_ = nullptr;
   ReplicaWaits* replica_waits_ = nullptr;
+  Breaker* breaker_ = nullptr;
   OnSlow on_slow_;
 };
 

@@ -1,4 +1,8 @@
 // What the executor refuses before it runs, and the words for it.
+#include <utility>
+
+#include "base/clock.h"
+#include "server/breaker.h"
 #include "server/executor.h"
 #include "server/session.h"
 
@@ -47,6 +51,49 @@ std::string Executor::Refusal(Session& session, const Command& command, Args arg
     return std::string(kStorageFailedError);
   }
   return {};
+}
+
+// --- the circuit breaker ---
+
+bool Executor::OnKeyspace(const Command& command) {
+  return command.Is(commands::kWrite | commands::kReadOnly) || command.full_name == "exec" ||
+         command.full_name == "watch";
+}
+
+// An EXEC that fails anyway has an error of its own.
+bool Executor::IsGuarded(const Session& session, const Command& command) {
+  if (!OnKeyspace(command)) return false;
+  return command.full_name != "exec" ||
+         (session.in_transaction() && !session.transaction_refused());
+}
+
+void Executor::AskBreaker(Batch& batch) {
+  Batch::Guard& guard = batch.guard;
+  if (!batch.has_keys || guard.refused) return;
+  const runtime::Priority level = batch.batch_priority;
+  if (guard.judged && !std::exchange(guard.dequeued, true)) {
+    // A loop's iteration is short against any deadline.
+    const net::Loop* loop = CurrentLoop();
+    const int64_t now_ns = loop != nullptr ? loop->woke_ns() : SystemClock().MonotonicNs();
+    if (now_ns - batch.queued_ns > breaker_->queue_deadline_ns(level)) {
+      guard.end = BatchEnd::kQueuedTooLong;
+    }
+  }
+  if (breaker_->all_closed()) [[likely]]
+    return;
+  if (!guard.probe && breaker_->IsOpen(level)) guard.refused = true;
+}
+
+// Inside MULTI as well: EXEC then finds that a command was refused, or is the one that is.
+Executor::Step Executor::RefuseByBreaker(Batch& batch, Item& item) {
+  Session& session = batch.session();
+  breaker_->CountRefused(batch.batch_priority);
+  std::string refusal = Breaker::RefusalText(batch.batch_priority);
+  if (item.command->full_name == "exec") {
+    refusal.insert(0, "EXECABORT Transaction discarded because of: ");
+    session.EndTransaction();
+  }
+  return Refuse(batch, item, refusal);
 }
 
 }  // namespace kiwi::server

@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/clock.h"
 #include "server/session.h"
 
 namespace kiwi::server {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
+
+LoopState::~LoopState() {
+  backpressure_->held_up.Add(held_up_);
+  backpressure_->others.Add(others_);
+}
 
 void LoopState::Add(Session* session) { sessions_[session->id()] = session; }
 
@@ -27,20 +31,12 @@ void LoopState::Tick(int64_t now_ms) {
 }
 
 LoopState::WaitTicket LoopState::Wait(const Waiter& waiter) {
-  if (waiter.refused) {
-    backpressure_->waiting_batches.fetch_add(1, kRelaxed);
-    backpressure_->waiting_requests.fetch_add(waiter.requests, kRelaxed);
-  }
+  if (waiter.refused) backpressure_->waiting_requests.fetch_add(waiter.requests, kRelaxed);
   return waiting_.insert(waiting_.end(), waiter);
 }
 
 void LoopState::StopWaiting(WaitTicket ticket) {
-  if (ticket->refused) {
-    const int64_t waited_ns = SystemClock().MonotonicNs() - ticket->since_ns;
-    backpressure_->waited_ns.fetch_add(static_cast<uint64_t>(waited_ns), kRelaxed);
-    backpressure_->waiting_batches.fetch_sub(1, kRelaxed);
-    backpressure_->waiting_requests.fetch_sub(ticket->requests, kRelaxed);
-  }
+  if (ticket->refused) backpressure_->waiting_requests.fetch_sub(ticket->requests, kRelaxed);
   waiting_.erase(ticket);
 }
 

@@ -1,5 +1,6 @@
 // What the sessions of one net loop share: who lives there, who waits until the channel takes its
-// batch, and how long batches took. Lives as long as its loop, whose context it is.
+// batch, how long batches took, and which ones the circuit breaker watches. Lives as long as its
+// loop, whose context it is.
 #pragma once
 
 #include <atomic>
@@ -10,18 +11,12 @@
 #include <unordered_map>
 
 #include "net/loop.h"
+#include "server/backpressure.h"
+#include "server/breaker_watch.h"
 
 namespace kiwi::server {
 
 class Session;
-
-// Batches that the channel refused, over all loops. Any thread.
-struct Backpressure {
-  std::atomic<uint64_t> events{0};
-  std::atomic<uint64_t> waited_ns{0};  // of those that wait no more
-  std::atomic<size_t> waiting_batches{0};
-  std::atomic<size_t> waiting_requests{0};
-};
 
 // Of the loop's thread, except where said.
 class LoopState {
@@ -30,13 +25,13 @@ class LoopState {
     Session* session = nullptr;
     size_t requests = 0;
     bool refused = false;  // by a full level; else a pause of the clients holds it up
-    int64_t since_ns = 0;
   };
   using WaitTicket = std::list<Waiter>::iterator;
 
-  // backpressure outlives it.
-  LoopState(net::Loop* loop, Backpressure* backpressure)
-      : loop_(loop), backpressure_(backpressure) {}
+  // backpressure and breaker outlive it.
+  LoopState(net::Loop* loop, Backpressure* backpressure, Breaker* breaker)
+      : loop_(loop), backpressure_(backpressure), watch_(breaker) {}
+  ~LoopState();
   // Any thread. Of a loop of the server's pool.
   static LoopState& Of(net::Loop& loop) { return *static_cast<LoopState*>(loop.context()); }
   net::Loop& loop() const { return *loop_; }
@@ -54,6 +49,13 @@ class LoopState {
 
   // A batch took so long from being dequeued until its replies were there.
   void CountResponse(uint64_t ns);
+  // And so long from being parsed; held_up: the channel had refused it.
+  void CountLatency(int64_t ns, bool held_up) { (held_up ? held_up_ : others_).Add(ns); }
+  BreakerWatch& watch() { return watch_; }
+
+  // Any thread.
+  const LatencySum& latency_held_up() const { return held_up_; }
+  const LatencySum& latency_of_others() const { return others_; }
 
   // Any one thread: the mean since it asked last; -1: no batch was done.
   int64_t TakeResponseUs();
@@ -65,6 +67,9 @@ class LoopState {
   Backpressure* const backpressure_;
   std::unordered_map<uint64_t, Session*> sessions_;
   std::list<Waiter> waiting_;
+  BreakerWatch watch_;
+  LatencySum held_up_;
+  LatencySum others_;
 
   std::atomic<uint64_t> response_ns_{0};
   std::atomic<uint64_t> responses_{0};

@@ -152,7 +152,7 @@ void MetricsService::Sample() {
                             static_cast<double>(server_->channel().total_depth()),
                             static_cast<double>(server_->loops().size()),
                             static_cast<double>(server_->workers().size()),
-                            static_cast<double>(server_->backpressure().events.load()),
+                            static_cast<double>(server_->backpressure().full.events()),
                             static_cast<double>(node.term), static_cast<double>(node.commit_index),
                             static_cast<double>(node.applied_index), static_cast<double>(behind)}});
 }

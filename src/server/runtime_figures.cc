@@ -165,9 +165,10 @@ RuntimeSnapshot TakeRuntimeSnapshot(Server& server) {
     snapshot.depth[i] = server.channel().depth(static_cast<runtime::Priority>(i));
   }
   const Backpressure& backpressure = server.backpressure();
-  snapshot.backpressure_events = backpressure.events.load();
-  snapshot.backpressure_waited_ns = backpressure.waited_ns.load();
-  snapshot.backpressure_clients = backpressure.waiting_batches.load();
+  snapshot.backpressure_events = backpressure.full.events();
+  snapshot.backpressure_waited_ns =
+      static_cast<uint64_t>(backpressure.full.ended_us()) * uint64_t{1000};
+  snapshot.backpressure_clients = backpressure.full.now();
   snapshot.backpressure_requests = backpressure.waiting_requests.load();
   return snapshot;
 }

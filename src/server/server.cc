@@ -24,6 +24,7 @@ namespace {
 // What a loop takes from the channel before it polls its sockets again.
 constexpr int kMaxTasksPerIteration = 256;
 constexpr int64_t kCronMs = 100;
+constexpr int64_t kBreakerMs = 50;
 constexpr int64_t kMemoryMs = 500;
 // Bounds of one expiry cycle, ten times a second.
 constexpr size_t kExpirePerShard = 200;
@@ -55,6 +56,7 @@ Server::Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clo
       channel_(options.channel),
       workers_(&channel_, "kiwi-worker"),
       replica_waits_(&engine_->node(), clock, [this](Batch& batch) { Resume(batch); }),
+      breaker_(options.breaker),
       loops_(Named(options.loop, "kiwi-net"), [this](net::Loop& loop) { SetUpLoop(loop); }),
       elastic_(options.elastic),
       metrics_(options.metrics, this, clock),
@@ -69,6 +71,7 @@ void Server::SetView(commands::ServerView* view) {
   executor_->SetResume([this](Batch& batch) { Resume(batch); });
   if (options_.cluster_enabled) executor_->SetRedirect(&redirect_);
   executor_->SetReplicaWaits(&replica_waits_);
+  executor_->SetBreaker(&breaker_);
   executor_->SetOnSlow(
       [this](const commands::Command& command, const Session& session, commands::Args args,
              int64_t elapsed_ns) { OnSlowCall(command, session, args, elapsed_ns); });
@@ -101,6 +104,7 @@ Status Server::Start() {
                   .backpressure = &backpressure_,
                   .helping = &helping_,
                   .under_way = &under_way_,
+                  .node = &engine_->node(),
                   .clock = clock_});
   return metrics_.Start();
 }
@@ -125,10 +129,12 @@ void Server::Stop() {
 }
 
 void Server::SetUpLoop(net::Loop& loop) {
-  const auto state = std::make_shared<LoopState>(&loop, &backpressure_);
+  const auto state = std::make_shared<LoopState>(&loop, &backpressure_, &breaker_);
   loop.SetContext(state);
   loop.SetEndOfIteration([this, &loop] { return DrainOnLoop(loop); });
   loop.AddTimer(1000, [this, raw = state.get()] { raw->Tick(clock_->MonotonicNs() / 1'000'000); });
+  loop.AddTimer(kBreakerMs,
+                [this, raw = state.get()] { raw->watch().Sweep(clock_->MonotonicNs()); });
   if (!std::exchange(first_loop_made_, true)) loop.AddTimer(kCronMs, [this] { Cron(); });
 }
 
@@ -182,11 +188,26 @@ SubmitResult Server::Submit(Batch& batch) {
       (pause_all_.load(std::memory_order_relaxed) || batch.has_write)) {
     return SubmitResult::kPaused;  // the end of the pause submits it again
   }
-  if (!channel_.TryPush(&batch, batch.batch_priority, AffinityOf(batch))) {
-    return SubmitResult::kFull;
+  if (batch.has_keys && !breaker_.all_closed()) [[unlikely]]
+    AskBreaker(batch);
+  const Affinity affinity = AffinityOf(batch);
+  if (!channel_.TryPush(&batch, batch.batch_priority, affinity)) {
+    if (!batch.guard.refused) return SubmitResult::kFull;
+    KIWI_CHECK(channel_.TryPush(&batch, Priority::kCritical, affinity),
+               "Critical is never refused");
   }
   under_way_.fetch_add(1, std::memory_order_relaxed);
   return SubmitResult::kTaken;
+}
+
+// What is refused is told so at once, by the loop itself: it waits neither for a worker, nor for room
+// behind what the level has queued.
+void Server::AskBreaker(Batch& batch) {
+  if (batch.guard.probe) return;  // the channel had no room for it
+  const auto admission = breaker_.Admit(batch.batch_priority, batch.guard.judged, batch.queued_ns);
+  batch.guard.refused = admission.verdict == runtime::CircuitBreaker::Verdict::kRefused;
+  batch.guard.probe = admission.verdict == runtime::CircuitBreaker::Verdict::kProbe;
+  batch.watched.probe = admission.probe;
 }
 
 // A batch that has waited for its reads. It was taken once and is not refused now: a level that is
@@ -202,8 +223,25 @@ void Server::Resume(Batch& batch) {
 }
 
 Affinity Server::AffinityOf(const Batch& batch) const {
+  if (batch.guard.refused && !batch.has_own_pace) [[unlikely]]
+    return Affinity::kAny;
   return helping_.load(std::memory_order_relaxed) && !batch.has_slow ? Affinity::kAny
                                                                      : Affinity::kWorkerOnly;
+}
+
+BatchLatencies Server::Latencies() const {
+  LatencySum held_up;
+  LatencySum others;
+  held_up.Add(backpressure_.held_up);
+  others.Add(backpressure_.others);
+  loops_.ForEachLoop([&](net::Loop& loop) {
+    held_up.Add(LoopState::Of(loop).latency_held_up());
+    others.Add(LoopState::Of(loop).latency_of_others());
+  });
+  return {.held_up_count = held_up.count(),
+          .held_up_mean_us = held_up.mean_us(),
+          .others_count = others.count(),
+          .others_mean_us = others.mean_us()};
 }
 
 void Server::OnSpace() {
@@ -363,13 +401,16 @@ bool Server::DebugAllowed(bool local) const {
          (options_.debug_access == DebugAccess::kLocal && local);
 }
 
-void Server::SetDefaultPriorities(Priority others, const std::vector<std::string>& high,
+void Server::SetDefaultPriorities(Priority others, std::optional<Priority> user,
+                                  const std::vector<std::string>& high,
                                   const std::vector<std::string>& low) {
-  for (auto& priority : default_priorities_) priority = others;
-  auto set = [this](const std::vector<std::string>& names, Priority priority) {
+  for (auto& priority : default_priorities_) priority = user.value_or(others);
+  const Priority highest = user.value_or(Priority::kHigh);
+  auto set = [this, highest](const std::vector<std::string>& names, Priority priority) {
     for (const std::string& name : names) {
       const auto* command = commands::CommandTable::Get().FindByName(name);
-      if (command != nullptr) default_priorities_[static_cast<size_t>(command->id)] = priority;
+      if (command == nullptr) continue;
+      default_priorities_[static_cast<size_t>(command->id)] = std::max(priority, highest);
     }
   };
   set(high, Priority::kHigh);

@@ -18,6 +18,7 @@
 #include "protocol/request_parser.h"
 #include "runtime/priority_channel.h"
 #include "runtime/worker_pool.h"
+#include "server/breaker.h"
 #include "server/client_registry.h"
 #include "server/cluster.h"
 #include "server/elastic.h"
@@ -64,6 +65,7 @@ struct ServerOptions {
   runtime::ChannelOptions channel;
   ElasticOptions elastic;
   MetricsOptions metrics;
+  BreakerSettings breaker;
   DebugAccess debug_access = DebugAccess::kNo;
   int64_t shutdown_timeout_ms = 10'000;
   int64_t step_down_timeout_ms = 2'000;  // for another node to take over the leadership
@@ -97,8 +99,10 @@ class Server {
   // CLIENT PAUSE: batches (or those that write) wait until then, or until UnpauseClients.
   void PauseClients(commands::PauseMode mode, int64_t until_wall_ms);
   void UnpauseClients();
-  // Of the requests of connections that chose none by CLIENT PRIORITY; commands by full name.
-  void SetDefaultPriorities(runtime::Priority others, const std::vector<std::string>& high,
+  // Of the requests of connections that chose none by CLIENT PRIORITY; commands by full name. user: of
+  // the authenticated user, in place of `others`; none of its commands runs above it.
+  void SetDefaultPriorities(runtime::Priority others, std::optional<runtime::Priority> user,
+                            const std::vector<std::string>& high,
                             const std::vector<std::string>& low);
   void SetHelping(bool on) { helping_ = on; }
   void SetProtectedMode(bool on) { protected_mode_ = on; }
@@ -128,8 +132,8 @@ class Server {
   bool MoveAway(net::Connection& connection, std::function<void(net::Connection&)> done) {
     return loops_.MoveAway(connection, std::move(done));
   }
-  // A batch was refused for want of room, and its connection is not read until it is taken.
-  void CountBackpressure() { backpressure_.events.fetch_add(1, std::memory_order_relaxed); }
+  Backpressure& backpressure() { return backpressure_; }
+  BatchLatencies Latencies() const;  // since the start
   void OnSessionClosed(Session& session, const Status& reason);
   void DeleteSession(Session* session);
   void CountOutput(size_t bytes) { stats_.Local().Add(Counter::kOutputBytes, bytes); }
@@ -150,7 +154,7 @@ class Server {
   runtime::WorkerPool& workers() { return workers_; }
   const net::LoopPool& loops() const { return loops_; }
   Elastic& elastic() { return elastic_; }
-  const Backpressure& backpressure() const { return backpressure_; }
+  Breaker& breaker() { return breaker_; }
   // The most that was ever seen allocated, as often as it is looked at.
   uint64_t memory_peak() const { return memory_peak_.load(std::memory_order_relaxed); }
   void NoteMemory(uint64_t used);
@@ -176,6 +180,7 @@ class Server {
   bool DrainOnLoop(net::Loop& loop);
   void ScheduleApply(bool fast);
   void Resume(Batch& batch);
+  void AskBreaker(Batch& batch);
   runtime::Affinity AffinityOf(const Batch& batch) const;
   void Adopt(net::Loop& loop, int fd);
   void KillSession(uint64_t id);
@@ -203,6 +208,7 @@ class Server {
   std::unique_ptr<Executor> executor_;
   ReplicaWaits replica_waits_;
   Backpressure backpressure_;
+  Breaker breaker_;
   net::LoopPool loops_;
   bool first_loop_made_ = false;  // of the thread that sets loops up
   std::unique_ptr<net::Listener> listener_;

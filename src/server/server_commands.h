@@ -73,6 +73,8 @@ class ServerCommands final : public commands::ServerView {
   void CollectMemory(commands::MemoryFigures* memory);
   void CollectDatabases(commands::InfoFigures* figures);
   void CollectRuntime(commands::InfoFigures* figures);
+  void CollectBackpressure(commands::InfoFigures* figures);
+  void CollectBreaker(commands::InfoFigures* figures);
   void CollectRaft(commands::InfoFigures* figures);
 
   Server* const server_;

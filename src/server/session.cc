@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 #include "base/ticks.h"
 #include "server/executor.h"
@@ -58,30 +59,33 @@ Session::~Session() {
 }
 
 void Session::OnInput(net::Connection& connection) {
-  last_active_ms_ = SystemClock().MonotonicNs() / 1'000'000;
+  const int64_t now_ns = SystemClock().MonotonicNs();
+  last_active_ms_ = now_ns / 1'000'000;
   if (batch_under_way_) {
     if (connection.input().data().size() >= kMaxInputAhead) connection.PauseReading();
     return;
   }
-  Pump();
+  Pump(now_ns);
 }
 
 void Session::OnDrained(net::Connection&) {
   over_soft_since_ms_ = 0;
   if (batch_under_way_ || moving_) return;
-  Pump();
+  Pump(SystemClock().MonotonicNs());
   home_->loop().Wake();  // the iteration has drained the channel already
 }
 
 void Session::OnEndOfInput(net::Connection&) {
   end_of_input_ = true;
-  if (!batch_under_way_) Pump();
+  if (!batch_under_way_) Pump(SystemClock().MonotonicNs());
 }
 
 void Session::OnClosed(net::Connection&, const Status& reason) {
   server_->OnSessionClosed(*this, reason);
   if (!moving_) home_->Remove(*this);
-  if (waits_) StopWaiting();
+  const int64_t now_ns = SystemClock().MonotonicNs();
+  if (waits_) StopWaiting(now_ns);
+  EndUnread(now_ns);
   connection_ = nullptr;
   closed_ = true;
   if (batch_under_way_) {
@@ -109,7 +113,7 @@ void Session::OnMoveWanted(net::Connection& connection, net::Loop& target) {
 // No batch is under way, so that nobody else looks for the session here. CLIENT KILL marks the
 // record before it asks every loop, and Arrive looks at the mark.
 void Session::LeaveHome() {
-  if (waits_) StopWaiting();
+  if (waits_) StopWaiting(SystemClock().MonotonicNs());
   home_->Remove(*this);
   move_wanted_ = false;
   moving_ = true;
@@ -123,17 +127,19 @@ void Session::Arrive() {
     CloseSoon(kKilled);
     return;
   }
-  Pump();
+  Pump(SystemClock().MonotonicNs());
 }
 
 // Parses and submits until a batch is under way or there is nothing to do. No batch is under way.
-void Session::Pump() {
+void Session::Pump(int64_t now_ns) {
   if (closed_ || connection_ == nullptr || moving_) return;
   if (close_after_reply_ || server_->draining()) return;
   if (connection_->unsent_bytes() > server_->reply_backlog()) {
     connection_->PauseReading();
+    if (unread_since_ns_ == 0) server_->backpressure().unread.Begin(unread_since_ns_ = now_ns);
     return;
   }
+  EndUnread(now_ns);
   if (batch_.finished()) {
     batch_.Reset();
     PickForTiming();
@@ -148,7 +154,7 @@ void Session::Pump() {
     ++batches_;
     server_->stages().Local().AddRequests(batch_.batch_priority, batch_.items.size());
   }
-  Submit();
+  Submit(now_ns, /*again=*/false);
   if (connection_->input().data().size() < kMaxInputAhead) connection_->ResumeReading();
 }
 
@@ -226,6 +232,11 @@ bool Session::ParseBatch() {
       if (!fast || (exec && multi_slow_)) batch_.has_slow = true;
       if (exec) multi_slow_ = false;
       batch_.has_write = batch_.has_write || exec || command.Is(commands::kWrite);
+      if (Executor::OnKeyspace(command)) {
+        batch_.has_keys = true;
+      } else if (!fast) {
+        batch_.has_own_pace = true;
+      }
       changes_parsing = command.full_name == "client|priority";
     }
     batch_.items.push_back(std::move(item));
@@ -251,38 +262,79 @@ void Session::AddProtocolError() {
   connection_->PauseReading();
 }
 
-void Session::Submit(bool again) {
+void Session::BeginPass(int64_t now_ns) {
+  batch_.queued_ns = now_ns;
+  batch_.held_up = false;
+  batch_.guard = {.judged =
+                      batch_.has_keys && !batch_.has_own_pace && server_->breaker().enabled()};
+  if (!batch_.guard.judged) return;
+  batch_.watched.since_ns = now_ns;
+  batch_.watched.level = batch_.batch_priority;
+  home_->watch().Begin(batch_.watched);
+}
+
+void Session::Submit(int64_t now_ns, bool again) {
   Publish();
   batch_under_way_ = true;
   batch_.timed = batch_.has_slow || batch_.picked;
   if (batch_.times.sampled && !again) batch_.times.submitted = Ticks::Now();
+  if (!again || held_since_ns_ == 0) BeginPass(now_ns);  // a pause of the clients does not count
   const SubmitResult result = server_->Submit(batch_);
+  if (result != SubmitResult::kFull) EndHolding(now_ns);
   if (result == SubmitResult::kTaken) return;
   waits_ = true;
-  if (result == SubmitResult::kFull && !again) server_->CountBackpressure();
-  if (result == SubmitResult::kPaused) record_->SetFlag(ClientRecord::kBlocked, true);
+  if (result == SubmitResult::kFull && held_since_ns_ == 0) {
+    server_->backpressure().full.Begin(held_since_ns_ = now_ns);
+    batch_.held_up = true;
+  }
+  if (result == SubmitResult::kPaused) {
+    record_->SetFlag(ClientRecord::kBlocked, true);
+    home_->watch().End(batch_.watched, BatchEnd::kProvedNothing, now_ns);
+  }
   wait_ticket_ = home_->Wait({.session = this,
                               .requests = batch_.items.size() - batch_.next,
-                              .refused = result == SubmitResult::kFull,
-                              .since_ns = SystemClock().MonotonicNs()});
+                              .refused = result == SubmitResult::kFull});
   connection_->PauseReading();
 }
 
-void Session::StopWaiting() {
+// For good: the session closes or moves.
+void Session::StopWaiting(int64_t now_ns) {
+  LeaveQueue();
+  EndHolding(now_ns);
+  home_->watch().End(batch_.watched, BatchEnd::kProvedNothing, now_ns);
+}
+
+void Session::LeaveQueue() {
   home_->StopWaiting(wait_ticket_);
   record_->SetFlag(ClientRecord::kBlocked, false);
   waits_ = batch_under_way_ = false;
 }
 
+void Session::EndHolding(int64_t now_ns) {
+  if (held_since_ns_ == 0) return;
+  server_->backpressure().full.End(std::exchange(held_since_ns_, 0), now_ns);
+}
+
+void Session::EndUnread(int64_t now_ns) {
+  if (unread_since_ns_ == 0) [[likely]]
+    return;
+  server_->backpressure().unread.End(std::exchange(unread_since_ns_, 0), now_ns);
+}
+
 void Session::Resubmit() {
-  StopWaiting();
-  Submit(/*again=*/true);
+  LeaveQueue();
+  Submit(SystemClock().MonotonicNs(), /*again=*/true);
 }
 
 void Session::OnPassDone() {
+  const int64_t now_ns = SystemClock().MonotonicNs();
   server_->OnBatchBack();
   batch_under_way_ = false;
-  if (batch_.timed) home_->CountResponse(Ticks::ToNs(batch_.times.dequeued, Ticks::Now()));
+  if (batch_.timed && !batch_.guard.refused)
+    home_->CountResponse(Ticks::ToNs(batch_.times.dequeued, Ticks::Now()));
+  if (!batch_.has_own_pace) home_->CountLatency(now_ns - batch_.queued_ns, batch_.held_up);
+  home_->watch().End(batch_.watched,
+                     batch_.guard.refused ? BatchEnd::kProvedNothing : batch_.guard.end, now_ns);
   if (closed_ || connection_ == nullptr) {
     DeleteIfDone();
     return;
@@ -297,7 +349,7 @@ void Session::OnPassDone() {
       connection_->Write(std::string_view(batch_.replies));
       batch_.replies.clear();
     }
-    if (OverOutputLimit(SystemClock().MonotonicNs() / 1'000'000)) return;
+    if (OverOutputLimit(now_ns / 1'000'000)) return;
   }
   if (batch_.times.sampled) RecordStages();
   if (close_after_reply_) {
@@ -311,7 +363,7 @@ void Session::OnPassDone() {
       return;
     }
   }
-  Pump();
+  Pump(now_ns);
 }
 
 bool Session::OverOutputLimit(int64_t now_ms) {

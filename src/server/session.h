@@ -109,12 +109,16 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   class ExecutingTransaction;  // sets in_exec_ for its life
 
  private:
-  void Pump();
+  void Pump(int64_t now_ns);
   bool ParseBatch();
-  void Submit(bool again = false);
-  void StopWaiting();
   void PickForTiming();
   void RecordStages();
+  void Submit(int64_t now_ns, bool again);
+  void BeginPass(int64_t now_ns);
+  void StopWaiting(int64_t now_ns);
+  void LeaveQueue();
+  void EndHolding(int64_t now_ns);
+  void EndUnread(int64_t now_ns);
   void LeaveHome();
   void Arrive();
   void AddProtocolError();
@@ -146,6 +150,8 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   bool multi_slow_ = false;  // parsed since MULTI: something that no net loop may run
   int64_t last_active_ms_ = 0;
   int64_t over_soft_since_ms_ = 0;
+  int64_t held_since_ns_ = 0;    // the channel refuses its batch; 0: it does not
+  int64_t unread_since_ns_ = 0;  // not executed further until the client reads; 0: it is
 
   // Of the thread that runs the batch, else the loop's.
   Batch batch_;

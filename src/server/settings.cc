@@ -6,6 +6,7 @@
 #include "server/internal_write.h"
 #include "server/settings_cluster.h"
 #include "server/settings_metrics.h"
+#include "server/settings_runtime.h"
 #include "server/settings_scaling.h"
 
 namespace kiwi::server {
@@ -27,12 +28,6 @@ LogLevel LevelOf(const std::string& name) {
   if (name == "warning") return LogLevel::kWarn;
   if (name == "error") return LogLevel::kError;
   return LogLevel::kInfo;
-}
-
-runtime::Priority PriorityOf(const std::string& name) {
-  if (name == "high") return runtime::Priority::kHigh;
-  if (name == "low") return runtime::Priority::kLow;
-  return runtime::Priority::kNormal;
 }
 
 DebugAccess DebugAccessOf(const std::string& name) {
@@ -112,14 +107,8 @@ ServerOptions MakeServerOptions(const Config& config) {
   options.listener.unix_socket = config.Get<"unixsocket">();
   options.listener.unix_socket_permissions = static_cast<unsigned>(config.Get<"unixsocketperm">());
   options.loop.read_chunk_bytes = static_cast<size_t>(config.Get<"network.read-chunk-bytes">());
-  options.channel.capacity = {static_cast<size_t>(config.Get<"runtime.priority.queue-critical">()),
-                              static_cast<size_t>(config.Get<"runtime.priority.queue-high">()),
-                              static_cast<size_t>(config.Get<"runtime.priority.queue-normal">()),
-                              static_cast<size_t>(config.Get<"runtime.priority.queue-low">())};
-  options.channel.weighted = config.Get<"runtime.priority.scheduling">() == "weighted";
-  options.channel.weights = {0, static_cast<int>(config.Get<"runtime.priority.weight-high">()),
-                             static_cast<int>(config.Get<"runtime.priority.weight-normal">()),
-                             static_cast<int>(config.Get<"runtime.priority.weight-low">())};
+  options.channel = MakeChannelOptions(config);
+  options.breaker = MakeBreakerSettings(config);
   options.elastic = MakeElasticOptions(config);
   options.metrics = MakeMetricsOptions(config);
   options.debug_access = DebugAccessOf(config.Get<"enable-debug-command">());
@@ -167,13 +156,6 @@ void BindSettings(Config* config, Server* server) {
   });
   bind({"runtime.helping"},
        [server](const Config& c) { server->SetHelping(c.Get<"runtime.helping">()); });
-  bind({"runtime.priority.default-priority", "runtime.priority.high-commands",
-        "runtime.priority.low-commands"},
-       [server](const Config& c) {
-         server->SetDefaultPriorities(PriorityOf(c.Get<"runtime.priority.default-priority">()),
-                                      c.Get<"runtime.priority.high-commands">(),
-                                      c.Get<"runtime.priority.low-commands">());
-       });
   bind({"maxmemory"}, [server](const Config& c) {
     server->executor().SetMaxMemory(static_cast<uint64_t>(c.Get<"maxmemory">()));
   });
@@ -197,6 +179,7 @@ void BindSettings(Config* config, Server* server) {
   });
   BindScaling(config, server);
   BindMetrics(config, server);
+  BindRuntime(config, server);
   BindCluster(config, server);
   config->OnChange({"hash-max-listpack-entries", "hash-max-listpack-value"},
                    [server](const Config& c) { return SetHashLimits(c, server); });

@@ -115,6 +115,10 @@ class Node {
 
   // --- any thread ---
   void Propose(Proposal* proposal);
+  // In which order what waits goes into the log; as ProposalQueue.
+  void SetScheduling(bool weighted, const ProposalQueue::Weights& weights) {
+    queue_.SetScheduling(weighted, weights);
+  }
   // Composes and writes what was proposed, if the calling thread is the one to do it, and applies
   // it if that is fast. Call once after a round of Propose calls.
   void Kick(bool on_loop);
@@ -136,6 +140,11 @@ class Node {
   LogIndex applied_index() const { return applied_index_.load(std::memory_order_acquire); }
   // Empty when writes are taken, else the reason (for the definite error kStorage).
   std::string storage_error() const KIWI_EXCLUDES(core_mu_);
+  // How long the sync of the log that is under way has taken; 0: there is none.
+  int64_t sync_age_ns() const {
+    const int64_t since_ns = sync_since_ns_.load(std::memory_order_relaxed);
+    return since_ns == 0 ? 0 : clock_->MonotonicNs() - since_ns;
+  }
   bool storage_failed() const { return storage_failed_.load(std::memory_order_acquire); }
   NodeStatus GetStatus() const KIWI_EXCLUDES(core_mu_);
   GroupFigures GetFigures() const KIWI_EXCLUDES(core_mu_);
@@ -309,6 +318,7 @@ class Node {
   std::atomic<uint64_t> log_writes_{0};
   std::atomic<uint64_t> log_syncs_{0};
   std::atomic<int64_t> sync_ns_{std::numeric_limits<int64_t>::max()};  // smoothed, of the log
+  std::atomic<int64_t> sync_since_ns_{0};  // of the one under way; 0: there is none
   EntryClock entry_clock_;
   ProposalQueue queue_;
   ForwardedProposals forwarded_;

@@ -66,6 +66,7 @@ void Node::ReleaseLog() { log_owned_.store(false); }
 // Called by the owner; when it returns the log is free, or stays owned because the storage failed
 // (the log thread then recovers it).
 void Node::DriveLog(Applying applying, int max_writes) {
+  const bool by_proposer = max_writes < kAllWrites;
   for (;;) {
     CompactLog();
     LogWork work;
@@ -97,6 +98,8 @@ void Node::DriveLog(Applying applying, int max_writes) {
       return;  // still the owner
     }
     Persisted(std::move(work));
+    // A proposer may be a net loop: what comes after a sync that stalled is the log thread's.
+    if (sync && by_proposer && !SyncsAreQuick()) max_writes = 0;
   }
 }
 
@@ -297,7 +300,10 @@ Status Node::WriteLog(const LogWork& work, bool sync) {
   }
   batch.sync = sync;
   const int64_t start_ns = sync ? clock_->MonotonicNs() : 0;
-  KIWI_RETURN_IF_ERROR(log_->Write(batch));
+  sync_since_ns_.store(start_ns, std::memory_order_relaxed);
+  const Status written = log_->Write(batch);
+  sync_since_ns_.store(0, std::memory_order_relaxed);
+  KIWI_RETURN_IF_ERROR(written);
   if (sync) NoteSync(clock_->MonotonicNs() - start_ns);
   log_writes_.fetch_add(1, std::memory_order_relaxed);
   if (sync) {

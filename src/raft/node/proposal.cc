@@ -4,6 +4,27 @@
 
 namespace kiwi::raft {
 
+void ProposalQueue::SetScheduling(bool weighted, const Weights& weights) {
+  MutexLock lock(mu_);
+  weighted_ = weighted;
+  weights_ = weights;
+}
+
+// There is a proposal.
+size_t ProposalQueue::NextLevel() {
+  size_t next = std::exchange(owed_, runtime::kPriorityCount);
+  if (next != runtime::kPriorityCount && !levels_[next].empty()) return next;
+  if (weighted_ && levels_[0].empty()) {
+    std::array<bool, runtime::kPriorityCount> waits = {};
+    for (size_t l = 0; l < waits.size(); ++l) waits[l] = !levels_[l].empty();
+    next = turns_.Pick(weights_, [&waits](size_t level) { return waits[level]; });
+    if (next != runtime::kPriorityCount) return next;
+  }
+  next = 0;
+  while (levels_[next].empty()) ++next;
+  return next;
+}
+
 void ProposalQueue::Push(Proposal* proposal) {
   MutexLock lock(mu_);
   levels_[static_cast<size_t>(proposal->priority())].push_back(proposal);
@@ -14,16 +35,19 @@ void ProposalQueue::Push(Proposal* proposal) {
 void ProposalQueue::Take(size_t max_bytes, std::vector<Proposal*>* out) {
   MutexLock lock(mu_);
   size_t bytes = 0;
-  for (auto& level : levels_) {
-    while (!level.empty()) {
-      const size_t next = level.front()->records().size();
-      if (bytes > 0 && bytes + next > max_bytes) return;
-      bytes += next;
-      out->push_back(level.front());
-      remote_ -= level.front()->remote();
-      level.pop_front();
-      --size_;
+  while (size_ > 0) {
+    const size_t level = NextLevel();
+    Proposal* const proposal = levels_[level].front();
+    const size_t next = proposal->records().size();
+    if (bytes > 0 && bytes + next > max_bytes) {
+      if (weighted_) owed_ = level;
+      return;
     }
+    bytes += next;
+    out->push_back(proposal);
+    remote_ -= proposal->remote();
+    levels_[level].pop_front();
+    --size_;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "raft/core/types.h"
 #include "runtime/priority.h"
+#include "runtime/smooth_weights.h"
 
 namespace kiwi::raft {
 
@@ -49,10 +50,12 @@ class Proposal {
   virtual LogTimes* log_times() { return nullptr; }
 };
 
-// Proposals that wait to be composed into an entry: higher priorities first, FIFO within one.
-// Thread-safe. Bounded by its producers: each connection has at most one proposal under way.
+// Proposals that wait to be composed into an entry: higher priorities first, or by weight, so that
+// none starves; FIFO within one. Thread-safe. Bounded by its producers: each connection has at most one proposal under way.
 class ProposalQueue {
  public:
+  using Weights = std::array<int, runtime::kPriorityCount>;  // Critical is always first
+  void SetScheduling(bool weighted, const Weights& weights) KIWI_EXCLUDES(mu_);
   void Push(Proposal* proposal) KIWI_EXCLUDES(mu_);
   // Takes proposals until their records reach max_bytes; at least one if there is any.
   void Take(size_t max_bytes, std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
@@ -63,8 +66,15 @@ class ProposalQueue {
   size_t size() const KIWI_EXCLUDES(mu_);
 
  private:
+  size_t NextLevel() KIWI_REQUIRES(mu_);
+
   mutable Mutex mu_;
   std::array<std::deque<Proposal*>, runtime::kPriorityCount> levels_ KIWI_GUARDED_BY(mu_);
+  bool weighted_ KIWI_GUARDED_BY(mu_) = false;
+  Weights weights_ KIWI_GUARDED_BY(mu_) = {};
+  runtime::SmoothWeights<runtime::kPriorityCount> turns_ KIWI_GUARDED_BY(mu_);
+  // Its turn came when an entry had no room for it: it begins the next one.
+  size_t owed_ KIWI_GUARDED_BY(mu_) = runtime::kPriorityCount;
   size_t size_ KIWI_GUARDED_BY(mu_) = 0;
   size_t remote_ KIWI_GUARDED_BY(mu_) = 0;  // of them, other nodes'
 };

@@ -248,6 +248,19 @@ TEST(CircuitBreaker, TellsItsStory) {
   EXPECT_EQ(breaker.opened(kHigh), 0U);
 }
 
+TEST(CircuitBreaker, OfTwoLevelsThatFailTogetherTheLowerOpensFirst) {
+  CircuitBreaker breaker(Options());
+  breaker.Record(kLow, Counts(30, 10), 100);
+  breaker.Record(kNormal, Counts(30, 10), 100);
+  breaker.Record(kLow, Counts(0, 10), 500);
+  breaker.Record(kNormal, Counts(0, 10), 500);
+  ASSERT_EQ(States(breaker), "ccc");
+  breaker.Tick(1100);  // the successes have left the window
+  ASSERT_EQ(States(breaker), "coo");
+  EXPECT_EQ(breaker.transitions().front().level, kLow);
+  EXPECT_EQ(breaker.transitions().front().cause, BreakerCause::kFailures);
+}
+
 TEST(CircuitBreaker, RemembersABoundedNumberOfTransitions) {
   CircuitBreaker breaker(Options());
   int64_t now_ms = 0;
