@@ -38,7 +38,9 @@ struct BodyIdentity {
   uint8_t shard = 0;  // where its object lives
 };
 
-// Reference counted: the object holds one reference, a running checkpoint may hold another. Only
+class BodyWalk;
+
+// Reference counted: the object holds one reference, a running checkpoint or a walk another. Only
 // what holds it through the object changes it, under the shard's exclusive lock.
 class Body {
  public:
@@ -66,6 +68,11 @@ class Body {
   // Allocations to give back: what decides whether a thread of its own frees it.
   virtual size_t allocation_count() const = 0;
 
+  // Walks over it (body_walk.h) are told before a piece changes or goes. The shard is held
+  // exclusively.
+  void TellWalks(size_t piece);
+  bool walked() const { return walks_ != nullptr; }
+
   void Ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
   // True: that was the last one, and the caller deletes it.
   [[nodiscard]] bool Unref() { return refs_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
@@ -76,6 +83,8 @@ class Body {
   uint32_t db_;
   uint32_t born_;
   uint64_t id_;
+  friend class BodyWalk;
+  BodyWalk* walks_ = nullptr;  // changed with the shard held, shared, and Impl::walks_mu
 };
 
 struct BodyUnref {
@@ -85,7 +94,8 @@ struct BodyUnref {
 };
 using BodyRef = std::unique_ptr<Body, BodyUnref>;
 
-// Told before a piece changes or goes away, so that a running checkpoint can keep what it was.
+// Told before a piece changes or goes away, so that a running checkpoint, or a walk, can keep what it
+// was.
 class PieceObserver {
  public:
   virtual ~PieceObserver() = default;

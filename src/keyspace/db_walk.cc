@@ -9,17 +9,12 @@
 namespace kiwi::keyspace {
 namespace {
 
-// A cursor is a position in the order of keys: the slot above the hash's top bits. Leaves begin at
-// multiples of 2^32, so that no bit that is cut off matters.
-constexpr int kCursorHashBits = 50;
-
-uint64_t MakeCursor(uint64_t slot, uint64_t hash) {
-  return slot << kCursorHashBits | hash >> (64 - kCursorHashBits);
-}
-
 // Databases of at most so many keys note each key as modified when they go; larger ones raise their
 // floor, which makes every WATCH on them fail.
 constexpr uint64_t kNoteEachMax = 4096;
+
+// Keys that are not live, and leaves without any, that a step of Scan goes past.
+constexpr size_t kScanPassMax = 4096;
 
 // Draws of a key that may turn out to be expired.
 constexpr int kRandomTries = 100;
@@ -112,7 +107,7 @@ void Db::ForEach(FunctionRef<void(const Object&)> visit) const {
   }
 }
 
-const Object* Db::RandomKey(Random& random) const {
+const Object* Db::DrawKey(Random& random) const {
   const uint64_t n = size();
   if (n == 0) return nullptr;
   for (int i = 0; i < kRandomTries; ++i) {
@@ -128,7 +123,10 @@ const Object* Db::RandomKey(Random& random) const {
       break;
     }
   }
-  // Nearly all are expired and wait to be removed: the first live one there is.
+  return nullptr;
+}
+
+const Object* Db::FirstKey() const {
   const Object* first = nullptr;
   for (const auto& shard : keyspace_.impl().database(index_).shards) {
     if (shard == nullptr || first != nullptr) continue;
@@ -143,9 +141,11 @@ const Object* Db::RandomKey(Random& random) const {
 uint64_t Db::Scan(uint64_t cursor, size_t count, FunctionRef<void(const Object&)> visit) const {
   const Database& database = keyspace_.impl().database(index_);
   count = std::max<size_t>(count, 1);
-  auto slot = static_cast<uint32_t>(cursor >> kCursorHashBits);
-  uint64_t from = cursor << (64 - kCursorHashBits);
+  uint32_t slot = CursorSlot(cursor);
+  uint64_t from = CursorHash(cursor);
   size_t visited = 0;
+  size_t passed = 0;
+  const auto enough = [&] { return visited >= count || passed >= kScanPassMax; };
   for (; slot < kSlotCount; ++slot, from = 0) {
     const DbShard* shard = database.shards[slot / kSlotsPerShard].get();
     if (shard == nullptr || shard->count() == 0) {
@@ -154,16 +154,20 @@ uint64_t Db::Scan(uint64_t cursor, size_t count, FunctionRef<void(const Object&)
     }
     uint64_t next = 0;
     shard->table(static_cast<uint16_t>(slot)).ForEachLeaf(from, [&](uint64_t first, Leaf& leaf) {
+      passed += leaf.count() == 0;
       shard->VisitInOrder(leaf, from, [&](const Object& object) {
-        if (!IsLive(object)) return true;
-        ++visited;
-        visit(object);
+        if (IsLive(object)) {
+          ++visited;
+          visit(object);
+        } else {
+          ++passed;
+        }
         return true;
       });
       next = leaf.depth() == 0 ? 0 : first + (uint64_t{1} << (64 - leaf.depth()));
-      return visited < count;
+      return !enough();
     });
-    if (visited >= count) {
+    if (enough()) {
       if (next != 0) return MakeCursor(slot, next);
       return slot + 1 < kSlotCount ? MakeCursor(slot + 1, 0) : 0;
     }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "keyspace/key_walk.h"
 #include "keyspace/memory.h"
 
 namespace kiwi::keyspace {
@@ -51,6 +52,7 @@ void Edit::Adopt(Body& body) {
 
 void Edit::Add(Object* fresh) {
   if (shard_ == nullptr) shard_ = &impl_.MakeShard(database_, ShardOf(slot_));
+  for (KeyWalk* walk : database_.key_walks) walk->KeyCreated(slot_, hash_, key_);
   shard_->Insert(slot_, hash_, fresh);
   NoteModified();
   object_ = fresh;
@@ -114,6 +116,7 @@ void Edit::Reshape(const Object::Shape& shape, size_t value_size) {
 }
 
 Object* Edit::Release() {
+  for (KeyWalk* walk : database_.key_walks) walk->KeyRemoved(slot_, hash_, *object_);
   Leaf& leaf = *shard_->table(slot_).LeafFor(hash_);
   Object* released = shard_->RemoveAt(slot_, hash_, leaf.Find(hash_, key_));
   NoteModified();

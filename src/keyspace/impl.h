@@ -16,11 +16,15 @@
 
 namespace kiwi::keyspace {
 
+class KeyWalk;
+
 // What a logical database holds at the moment. FLUSHDB puts a fresh one in its place, with an id of
 // its own, and SWAPDB exchanges two: neither touches a key.
 struct Database {
   explicit Database(uint32_t database_id) : id(database_id) {}
-  const uint32_t id;                                         // never used again
+  const uint32_t id;  // never used again
+  // Told of keys that are created and removed. Changed with all shards held, shared, and walks_mu.
+  std::vector<KeyWalk*> key_walks;
   std::array<std::unique_ptr<DbShard>, kShardCount> shards;  // [i] guarded by shard i's lock
 };
 
@@ -58,9 +62,22 @@ struct Keyspace::Impl {
   std::vector<std::shared_ptr<Database>> databases;  // by logical index
   std::vector<uint64_t> floors;                      // a database's keys count as modified up to it
   uint32_t next_database_id = 1;
+  Mutex walks_mu;  // taken with shards held; walks that begin and end at one time
   std::vector<uint32_t> dropped_databases;  // ids whose rows the next checkpoint makes void
 };
 
 constexpr int ShardOf(uint16_t slot) { return slot / kSlotsPerShard; }
+
+// A cursor is a position in the order of keys: the slot above the hash's top bits. Leaves begin at
+// multiples of 2^32, so that no bit that is cut off matters.
+inline constexpr int kCursorHashBits = 50;
+
+constexpr uint64_t MakeCursor(uint64_t slot, uint64_t hash) {
+  return slot << kCursorHashBits | hash >> (64 - kCursorHashBits);
+}
+constexpr uint32_t CursorSlot(uint64_t cursor) {
+  return static_cast<uint32_t>(cursor >> kCursorHashBits);
+}
+constexpr uint64_t CursorHash(uint64_t cursor) { return cursor << (64 - kCursorHashBits); }
 
 }  // namespace kiwi::keyspace

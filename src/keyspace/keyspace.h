@@ -161,6 +161,7 @@ class Db {
  public:
   Db(Keyspace& keyspace, int index, const Moment& moment);
 
+  Keyspace& keyspace() const { return keyspace_; }
   int index() const;
   const Moment& moment() const;
   // For what is shown and decides nothing (TTL, OBJECT IDLETIME): the later of the replicated clock
@@ -197,9 +198,12 @@ class Db {
   void Clear();
   // Visits every live key in cursor order.
   void ForEach(FunctionRef<void(const Object&)> visit) const;
-  const Object* RandomKey(Random& random) const;  // uniform enough; null when empty
-  // Visits about `count` keys behind the cursor (0: the start) and returns the next cursor (0: the
-  // end was reached). Each key that stays throughout is visited, exactly once while no key is
+  // Uniform enough; null when empty, or when no draw met a live key.
+  const Object* DrawKey(Random& random) const;
+  const Object* FirstKey() const;  // in that order; null when none is live
+  // Visits about `count` keys behind the cursor (0: the start), fewer where thousands have expired
+  // or were deleted, and returns the next cursor (0: the end was reached). Each key that stays
+  // throughout is visited, exactly once while no key is
   // renamed. Works between any mutations, restarts and on other nodes: the order is by slot, then
   // seeded hash.
   uint64_t Scan(uint64_t cursor, size_t count, FunctionRef<void(const Object&)> visit) const;

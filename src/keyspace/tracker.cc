@@ -5,6 +5,12 @@
 namespace kiwi::keyspace {
 
 void ChangeTracker::PieceChanging(Body& body, size_t piece) {
+  if (body.walked()) [[unlikely]]
+    body.TellWalks(piece);
+  MarkPiece(body, piece);
+}
+
+void ChangeTracker::MarkPiece(Body& body, size_t piece) {
   Mark& mark = body.mark(piece);
   if (mark.changed == generation_) return;
   if (sink_ != nullptr) sink_->KeepPiece(body, piece);
@@ -26,7 +32,7 @@ void ChangeTracker::BodyDropped(const Body& body) {
 }
 
 void ChangeTracker::SettleBody(Body& body) {
-  for (size_t piece = 0; piece < body.piece_count(); ++piece) PieceChanging(body, piece);
+  for (size_t piece = 0; piece < body.piece_count(); ++piece) MarkPiece(body, piece);
   BodyDropped(body);
 }
 

@@ -73,6 +73,8 @@ class ChangeTracker final : public PieceObserver {
   void TakeOver(ChangeTracker& other);
 
  private:
+  void MarkPiece(Body& body, size_t piece);
+
   uint32_t generation_ = 1;
   CheckpointSink* sink_ = nullptr;
   std::atomic<uint64_t> next_body_id_{1};

@@ -2,16 +2,15 @@
 
 namespace kiwi::keyspace {
 
-void WallView::Met(int db, const Object& object, int64_t replicated_ms) {
-  const bool expired = object.ExpiredAt(replicated_ms);
-  if (!expired && !object.ExpiredAt(now_ms())) return;
+void WallView::Met(int db, std::string_view key, int64_t expire_at_ms, int64_t replicated_ms) {
+  const bool expired = expire_at_ms <= replicated_ms;
+  if (!expired && expire_at_ms > now_ms()) return;
   due_ = due_ || !expired;
-  if (!expired_.empty() &&
-      (expired_.size() >= kMaxKeys || bytes_ + object.key().size() > kMaxBytes)) {
+  if (!expired_.empty() && (expired_.size() >= kMaxKeys || bytes_ + key.size() > kMaxBytes)) {
     return;
   }
-  bytes_ += object.key().size();
-  expired_.push_back({.db = db, .key = std::string(object.key())});
+  bytes_ += key.size();
+  expired_.push_back({.db = db, .key = std::string(key)});
 }
 
 }  // namespace kiwi::keyspace

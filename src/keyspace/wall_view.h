@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -39,7 +40,10 @@ class WallView {
     return now_ms_;
   }
   // The read met an object that expires, at this replicated time.
-  void Met(int db, const Object& object, int64_t replicated_ms);
+  void Met(int db, const Object& object, int64_t replicated_ms) {
+    if (object.has_expiry()) Met(db, object.key(), object.expire_at_ms(), replicated_ms);
+  }
+  void Met(int db, std::string_view key, int64_t expire_at_ms, int64_t replicated_ms);
 
   // An object is past its time by the wall clock alone.
   bool due() const { return due_; }

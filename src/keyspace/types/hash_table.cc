@@ -10,40 +10,32 @@
 #include "keyspace/types/packed_hash.h"
 
 namespace kiwi::keyspace {
-namespace {
 
-// Holds the fields of a piece; their bytes are read when it is written.
-class FieldsImage final : public PieceImage {
- public:
-  explicit FieldsImage(std::vector<FieldNode*> nodes) : nodes_(std::move(nodes)) {
-    for (FieldNode* node : nodes_) node->Ref();
-  }
-  ~FieldsImage() override {
-    for (FieldNode* node : nodes_) node->Unref();
-  }
-  size_t size() const override {
-    size_t size = 0;
-    for (const FieldNode* node : nodes_)
-      size += PackedHash::EntryBytes(node->field(), node->value());
-    return size;
-  }
-  void Emit(FunctionRef<void(std::string_view)> emit) const override {
-    char length[kMaxVarint64Bytes];
-    const auto emit_string = [&](std::string_view s) {
-      emit({length, static_cast<size_t>(EncodeVarint(length, s.size()) - length)});
-      emit(s);
-    };
-    for (const FieldNode* node : nodes_) {
-      emit_string(node->field());
-      emit_string(node->value());
-    }
-  }
+FieldsImage::FieldsImage(std::vector<FieldNode*> nodes) : nodes_(std::move(nodes)) {
+  for (FieldNode* node : nodes_) node->Ref();
+}
 
- private:
-  const std::vector<FieldNode*> nodes_;
-};
+FieldsImage::~FieldsImage() {
+  for (FieldNode* node : nodes_) node->Unref();
+}
 
-}  // namespace
+size_t FieldsImage::size() const {
+  size_t size = 0;
+  for (const FieldNode* node : nodes_) size += PackedHash::EntryBytes(node->field(), node->value());
+  return size;
+}
+
+void FieldsImage::Emit(FunctionRef<void(std::string_view)> emit) const {
+  char length[kMaxVarint64Bytes];
+  const auto emit_string = [&](std::string_view s) {
+    emit({length, static_cast<size_t>(EncodeVarint(length, s.size()) - length)});
+    emit(s);
+  };
+  for (const FieldNode* node : nodes_) {
+    emit_string(node->field());
+    emit_string(node->value());
+  }
+}
 
 FieldNode* FieldNode::New(std::string_view field, std::string_view value) {
   KIWI_CHECK(field.size() <= UINT32_MAX && value.size() <= UINT32_MAX, "field too large");

@@ -37,6 +37,26 @@ class FieldNode {
   const uint32_t value_size_;
 };
 
+struct FieldUnref {
+  void operator()(FieldNode* node) const { node->Unref(); }
+};
+using FieldRef = std::unique_ptr<FieldNode, FieldUnref>;
+
+// Holds the fields of a piece; their bytes are read when they are written.
+class FieldsImage final : public PieceImage {
+ public:
+  explicit FieldsImage(std::vector<FieldNode*> nodes);
+  ~FieldsImage() override;
+
+  size_t count() const { return nodes_.size(); }
+  HashField At(size_t i) const { return {nodes_[i]->field(), nodes_[i]->value()}; }
+  size_t size() const override;
+  void Emit(FunctionRef<void(std::string_view)> emit) const override;
+
+ private:
+  const std::vector<FieldNode*> nodes_;
+};
+
 class HashTable final : public Body {
  public:
   static constexpr size_t kPieceFields = 64;
@@ -47,6 +67,10 @@ class HashTable final : public Body {
   ~HashTable() override;
 
   size_t size() const { return size_; }
+  FieldRef Hold(size_t i) const {
+    NodeAt(i)->Ref();
+    return FieldRef(NodeAt(i));
+  }
   HashField At(size_t i) const { return {NodeAt(i)->field(), NodeAt(i)->value()}; }
   size_t Find(std::string_view field) const;
 

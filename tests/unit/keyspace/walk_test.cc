@@ -128,25 +128,43 @@ TEST(RandomKey, DependsOnTheKeysAndTheSeedAndReachesAll) {
   for (uint64_t seed = 0; seed < 5000; ++seed) {
     Random random_a(seed);
     Random random_b(seed);
-    const std::string key(At(a).RandomKey(random_a)->key());
-    ASSERT_EQ(key, At(b).RandomKey(random_b)->key());
+    const std::string key(At(a).DrawKey(random_a)->key());
+    ASSERT_EQ(key, At(b).DrawKey(random_b)->key());
     seen.insert(key);
   }
   EXPECT_EQ(seen.size(), 200u);
 }
 
-TEST(RandomKey, FindsTheOneLiveKeyAmongTheExpired) {
+TEST(RandomKey, OfKeysThatHaveExpiredNoneIsDrawnAndTheFirstLiveOneIsFound) {
   Keyspace keyspace({.databases = 1});
   Random random(1);
-  EXPECT_EQ(At(keyspace).RandomKey(random), nullptr);
+  EXPECT_EQ(At(keyspace).DrawKey(random), nullptr);
+  EXPECT_EQ(At(keyspace).FirstKey(), nullptr);
   for (int i = 0; i < 1000; ++i) {
     Db db = At(keyspace);
     StringSet(db, "expired" + std::to_string(i), "v", 999);
   }
-  EXPECT_EQ(At(keyspace).RandomKey(random), nullptr);
+  EXPECT_EQ(At(keyspace).DrawKey(random), nullptr);
+  EXPECT_EQ(At(keyspace).FirstKey(), nullptr);
   Db db = At(keyspace);
   StringSet(db, "live", "v", kNoExpiry);
-  EXPECT_EQ(At(keyspace).RandomKey(random)->key(), "live");
+  EXPECT_EQ(At(keyspace).FirstKey()->key(), "live");
+}
+
+// A call must not go through a million expired keys to find its ten.
+TEST(Scan, GoesPastABoundedNumberOfExpiredKeys) {
+  Keyspace keyspace({.databases = 1});
+  for (int i = 0; i < 20000; ++i) {
+    Db db = At(keyspace);
+    StringSet(db, "expired" + std::to_string(i), "v", 999);
+  }
+  int calls = 0;
+  uint64_t cursor = 0;
+  do {
+    cursor = At(keyspace).Scan(cursor, 10, [](const Object&) { FAIL() << "they have expired"; });
+    ++calls;
+  } while (cursor != 0);
+  EXPECT_GT(calls, 3);
 }
 
 TEST(Slots, CountAndWalkTheKeysOfASlot) {
