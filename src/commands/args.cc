@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/numbers.h"
+#include "commands/rest.h"
 
 namespace kiwi::commands {
 namespace {
@@ -80,19 +81,24 @@ bool ExpireArg(Context& ctx, std::string_view text, ExpireUnit unit, bool positi
   return true;
 }
 
-ReplyBound::ReplyBound(Context& ctx) : ctx_(ctx), start_(ctx.reply.buffer().size()) {}
+ReplyBound::ReplyBound(protocol::ReplyWriter& reply, Rest* rest)
+    : reply_(reply), rest_(rest), begin_(reply.buffer().size()), before_(Bytes()) {}
+
+size_t ReplyBound::Bytes() const {
+  return reply_.buffer().size() + (rest_ == nullptr ? 0 : rest_->bytes());
+}
 
 bool ReplyBound::Admits(uint64_t bulks) {
   if (bulks <= kMaxReplyBytes / kMinBulkBytes) return true;
-  ctx_.reply.Error(kReplyTooLarge);
+  reply_.Error(kReplyTooLarge);
   return false;
 }
 
 bool ReplyBound::Exceeded() {
-  std::string& buffer = ctx_.reply.buffer();
-  if (buffer.size() - start_ <= kMaxReplyBytes) return false;
-  buffer.resize(start_);
-  ctx_.reply.Error(kReplyTooLarge);
+  if (Bytes() - before_ <= kMaxReplyBytes) return false;
+  if (rest_ != nullptr) rest_->TakeBack(begin_);
+  reply_.buffer().resize(begin_);
+  reply_.Error(kReplyTooLarge);
   return true;
 }
 

@@ -57,15 +57,20 @@ bool ExpireArg(Context& ctx, std::string_view text, ExpireUnit unit, bool positi
 // times, HRANDFIELD with a negative count): a server that runs out of memory helps nobody.
 class ReplyBound {
  public:
-  explicit ReplyBound(Context& ctx);
+  explicit ReplyBound(Context& ctx) : ReplyBound(ctx.reply, ctx.rest) {}
+  explicit ReplyBound(protocol::ReplyWriter& reply, Rest* rest = nullptr);
   // Before anything is written: false when so many bulk strings cannot fit; the error is written.
   bool Admits(uint64_t bulks);
   // True: the reply was taken back and replaced by an error; return at once.
   bool Exceeded();
 
  private:
-  Context& ctx_;
-  const size_t start_;
+  size_t Bytes() const;  // written, and left to the rest
+
+  protocol::ReplyWriter& reply_;
+  Rest* const rest_;
+  const size_t begin_;
+  const size_t before_;
 };
 
 }  // namespace kiwi::commands

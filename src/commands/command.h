@@ -138,6 +138,7 @@ using Args = std::span<const std::string_view>;  // args[0] is the command's nam
 
 class SessionView;  // commands/session_view.h: the connection, as far as commands may see it
 class ServerView;   // commands/server_view.h: the server, likewise
+class Rest;         // commands/rest.h: what a read leaves to be done behind its locks
 
 // All that a handler sees. Lives for one call.
 struct Context {
@@ -148,6 +149,7 @@ struct Context {
   uint64_t seed = 0;               // for random picks: of the entry for writes, any for reads
   SessionView* session = nullptr;  // null for writes: they run where there is no connection
   ServerView* server = nullptr;    // null for writes
+  Rest* rest = nullptr;            // null: all is done at once
 
   int64_t now_ms() const { return db.moment().now_ms; }   // what decides
   int64_t display_ms() const { return db.display_ms(); }  // what is shown

@@ -74,6 +74,15 @@ void ReleaseShards(Context& ctx) {
   ctx.reply.Ok();
 }
 
+void PauseReads(Context& ctx) {
+  int64_t on = 0;
+  if (!IntArg(ctx, ctx.args[2], &on)) return;
+  ctx.server->PauseReads(on != 0);
+  ctx.reply.Ok();
+}
+
+void PausedReads(Context& ctx) { ctx.reply.Integer(ctx.server->PausedReads()); }
+
 void SetActiveExpire(Context& ctx) {
   int64_t on = 0;
   if (!IntArg(ctx, ctx.args[2], &on)) return;
@@ -199,6 +208,10 @@ void Help(Context& ctx) {
       "    Write the message to the server's log.",
       "OBJECT <key>",
       "    How a key and its value are kept.",
+      "PAUSE-READS <0|1>",
+      "    Whether reads of much wait, without a lock, where they would go on in steps.",
+      "PAUSED-READS",
+      "    How many of them wait.",
       "POPULATE <count> [<prefix>] [<size>]",
       "    Create string keys <prefix>:<n> (default: key:<n>), those that are missing.",
       "PROTOCOL <type>",
@@ -231,6 +244,8 @@ constexpr DebugCommand kDebugCommands[] = {
     {"hold-shards", 3, -1, HoldShards},
     {"log", 3, 3, Log},
     {"object", 3, 3, DescribeObject},
+    {"pause-reads", 3, 3, PauseReads},
+    {"paused-reads", 2, 2, PausedReads},
     {"populate", 3, 5, Populate},
     {"protocol", 3, 3, DebugProtocol},
     {"release-shards", 2, 2, ReleaseShards},

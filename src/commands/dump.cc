@@ -1,22 +1,57 @@
 // DUMP and RESTORE.
 #include <algorithm>
 #include <limits>
+#include <memory>
+#include <string>
 
 #include "commands/args.h"
 #include "commands/dump_format.h"
+#include "commands/large_reply.h"
 #include "keyspace/types/hash_value.h"
 #include "keyspace/types/string_value.h"
+#include "keyspace/types/value_walk.h"
 
 namespace kiwi::commands {
 namespace {
 
+using keyspace::HashReader;
+using keyspace::HashWalk;
 using keyspace::kNoExpiry;
 using keyspace::Object;
+using keyspace::StringWalk;
+using protocol::ReplyWriter;
 
 void Dump(Context& ctx) {
   const Object* object = ctx.db.Find(ctx.args[1]);
   if (object == nullptr) return ctx.reply.Null();
-  ctx.reply.Bulk(EncodeDump(*object));
+  if (object->type() == keyspace::Type::kHash) {
+    const auto encode = [](auto& hash) {
+      return EncodeHashDump(hash.size(), [&](VisitField visit) { hash.ForEach(visit); });
+    };
+    if (!IsLargeHash(ctx, *object)) {
+      HashReader hash(*object);
+      return ctx.reply.Bulk(encode(hash));
+    }
+    if (!ctx.rest->Accepts()) return;
+    const auto walk = std::make_shared<HashWalk>(ctx.keyspace, *object);
+    return ctx.rest->Add(ctx.reply, object->memory_bytes(), [walk, encode](ReplyWriter& reply) {
+      reply.Bulk(encode(*walk));
+      return true;
+    });
+  }
+  const size_t size = StringLength(*object);
+  if (size <= kMaxBytesAtOnce || ctx.rest == nullptr || !StringWalk::Can(*object)) {
+    keyspace::StringScratch scratch;
+    return ctx.reply.Bulk(EncodeStringDump(StringBytes(*object, scratch)));
+  }
+  if (!ctx.rest->Accepts()) return;
+  const auto walk = std::make_shared<StringWalk>(ctx.keyspace, *object, 0, size);
+  ctx.rest->Add(ctx.reply, size, [walk](ReplyWriter& reply) {
+    std::string bytes;
+    walk->AppendTo(&bytes);
+    reply.Bulk(EncodeStringDump(bytes));
+    return true;
+  });
 }
 
 struct RestoreOptions {

@@ -64,6 +64,11 @@ void PutString(std::string* out, std::string_view bytes) {
   out->append(bytes);
 }
 
+void PutFooter(std::string* out) {
+  PutFixed(out, kVersion);
+  PutFixed(out, Crc64Jones(*out));
+}
+
 // A length, or with *packed the kind of a packed string.
 bool GetLength(std::string_view* in, uint64_t* n, bool* packed) {
   if (in->empty()) return false;
@@ -194,25 +199,24 @@ bool FieldsAreValid(const DumpedValue& value) {
 
 }  // namespace
 
-std::string EncodeDump(const keyspace::Object& object) {
+std::string EncodeStringDump(std::string_view bytes) {
   std::string out;
-  if (object.type() == Type::kString) {
-    keyspace::StringScratch scratch;
-    const std::string_view bytes = StringBytes(object, scratch);
-    out.reserve(bytes.size() + 32);
-    out.push_back(static_cast<char>(kTypeString));
-    PutString(&out, bytes);
-  } else {
-    const keyspace::HashReader hash(object);
-    out.push_back(static_cast<char>(kTypeHash));
-    PutLength(&out, hash.size());
-    hash.ForEach([&](keyspace::HashField pair) {
-      PutString(&out, pair.field);
-      PutString(&out, pair.value);
-    });
-  }
-  PutFixed(&out, kVersion);
-  PutFixed(&out, Crc64Jones(out));
+  out.reserve(bytes.size() + 32);
+  out.push_back(static_cast<char>(kTypeString));
+  PutString(&out, bytes);
+  PutFooter(&out);
+  return out;
+}
+
+std::string EncodeHashDump(size_t size, FunctionRef<void(VisitField)> for_each) {
+  std::string out;
+  out.push_back(static_cast<char>(kTypeHash));
+  PutLength(&out, size);
+  for_each([&](keyspace::HashField pair) {
+    PutString(&out, pair.field);
+    PutString(&out, pair.value);
+  });
+  PutFooter(&out);
   return out;
 }
 

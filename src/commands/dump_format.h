@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "keyspace/object.h"
+#include "keyspace/types/hash_value.h"
 
 namespace kiwi::commands {
 
@@ -21,7 +23,10 @@ struct DumpedValue {
       fields;  // of a hash: at least one, all different
 };
 
-std::string EncodeDump(const keyspace::Object& object);
+std::string EncodeStringDump(std::string_view bytes);
+// Of a hash of `size` fields; for_each(visit) calls visit with each of them.
+using VisitField = FunctionRef<void(keyspace::HashField)>;
+std::string EncodeHashDump(size_t size, FunctionRef<void(VisitField)> for_each);
 
 // Whether the payload ends in a version that we read and in its checksum.
 bool VerifyDump(std::string_view payload);

@@ -1,47 +1,52 @@
 // Hashes: the commands that read one.
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <unordered_set>
 #include <vector>
 
 #include "base/random.h"
 #include "commands/args.h"
+#include "commands/large_reply.h"
 #include "commands/scan_options.h"
 #include "keyspace/types/hash_value.h"
+#include "keyspace/types/value_walk.h"
 
 namespace kiwi::commands {
 namespace {
 
 using keyspace::HashField;
+using keyspace::HashImage;
 using keyspace::HashReader;
+using keyspace::HashWalk;
 using keyspace::Object;
 using keyspace::Type;
+using protocol::ReplyWriter;
 
 bool FindHash(Context& ctx, const Object** object) {
   return FindOfType(ctx, ctx.args[1], Type::kHash, object);
 }
 
-void ReplyOptional(Context& ctx, std::optional<std::string_view> value) {
-  if (value) {
-    ctx.reply.Bulk(*value);
-  } else {
-    ctx.reply.Null();
-  }
-}
-
 void Hget(Context& ctx) {
   const Object* object = nullptr;
   if (!FindHash(ctx, &object)) return;
-  ReplyOptional(ctx, object ? HashReader(*object).Get(ctx.args[2]) : std::nullopt);
+  if (object == nullptr) return ctx.reply.Null();
+  CopyBudget budget;
+  if (!ReplyField(ctx, *object, ctx.args[2], budget)) return;
 }
 
 void Hmget(Context& ctx) {
   const Object* object = nullptr;
   if (!FindHash(ctx, &object)) return;
   ReplyBound bound(ctx);
+  CopyBudget budget;
   ctx.reply.Array(ctx.args.size() - 2);
   for (const std::string_view field : ctx.args.subspan(2)) {
-    ReplyOptional(ctx, object ? HashReader(*object).Get(field) : std::nullopt);
+    if (object == nullptr) {
+      ctx.reply.Null();
+    } else if (!ReplyField(ctx, *object, field, budget)) {
+      return;
+    }
     if (bound.Exceeded()) return;
   }
 }
@@ -68,32 +73,57 @@ void Hexists(Context& ctx) {
 void ReplyAll(Context& ctx, bool fields, bool values) {
   const Object* object = nullptr;
   if (!FindHash(ctx, &object)) return;
-  const size_t size = object ? HashReader(*object).size() : 0;
-  if (fields && values) {
-    ctx.reply.Map(size);
-  } else {
-    ctx.reply.Array(size);
+  if (object == nullptr) return fields && values ? ctx.reply.Map(0) : ctx.reply.Array(0);
+  const auto write = [fields, values](ReplyWriter& reply, auto& hash) {
+    fields&& values ? reply.Map(hash.size()) : reply.Array(hash.size());
+    hash.ForEach([&](HashField pair) {
+      if (fields) reply.Bulk(pair.field);
+      if (values) reply.Bulk(pair.value);
+    });
+    return true;
+  };
+  if (IsLargeHash(ctx, *object)) {
+    if (!ctx.rest->Accepts()) return;
+    const auto walk = std::make_shared<HashWalk>(ctx.keyspace, *object);
+    return ctx.rest->Add(ctx.reply, object->memory_bytes(),
+                         [walk, write](ReplyWriter& reply) { return write(reply, *walk); });
   }
-  if (object == nullptr) return;
-  HashReader(*object).ForEach([&](HashField pair) {
-    if (fields) ctx.reply.Bulk(pair.field);
-    if (values) ctx.reply.Bulk(pair.value);
-  });
+  HashReader hash(*object);
+  write(ctx.reply, hash);
 }
 
 void Hkeys(Context& ctx) { ReplyAll(ctx, true, false); }
 void Hvals(Context& ctx) { ReplyAll(ctx, false, true); }
 void Hgetall(Context& ctx) { ReplyAll(ctx, true, true); }
 
+constexpr size_t kFewOf = 8;  // fewer than one in so many are drawn; more are sifted out of all
+
+// Whether so many picks take long, or give much.
+bool AreManyPicks(const Object& object, size_t size, int64_t count) {
+  const uint64_t picks = static_cast<uint64_t>(count < 0 ? -count : count);
+  const uint64_t steps = count < 0 || picks < size / kFewOf ? picks : size;
+  return steps > kMaxStepsAtOnce || picks * (object.memory_bytes() / size) > kMaxBytesAtOnce;
+}
+
 // Random fields, written as they are picked: alone, in a flat array (RESP2), or as pairs (RESP3).
+template <typename Hash>  // HashReader, HashImage
 class FieldPicker {
  public:
-  FieldPicker(Context& ctx, const HashReader& hash, bool with_values)
-      : ctx_(ctx), hash_(hash), random_(ctx.seed), with_values_(with_values) {}
+  FieldPicker(ReplyWriter& reply, const Hash& hash, uint64_t seed, bool with_values)
+      : reply_(reply), hash_(hash), random_(seed), with_values_(with_values) {}
 
-  // `count` independent picks.
+  // Below 0: so many independent picks.
+  void Pick(int64_t count) {
+    if (count < 0) {
+      Repeated(static_cast<uint64_t>(-count));
+    } else {
+      Distinct(static_cast<uint64_t>(count));
+    }
+  }
+
+ private:
   void Repeated(uint64_t count) {
-    ReplyBound bound(ctx_);
+    ReplyBound bound(reply_);
     if (!bound.Admits(count)) return;
     Header(count);
     for (uint64_t i = 0; i < count; ++i) {
@@ -107,7 +137,7 @@ class FieldPicker {
     const size_t size = hash_.size();
     Header(std::min<uint64_t>(count, size));
     if (count >= size) return hash_.ForEach([&](HashField pair) { Emit(pair); });
-    if (count < size / 8) return DistinctFew(count);
+    if (count < size / kFewOf) return DistinctFew(count);
     // Takes each field with the chance that (still wanted) / (still to come) gives it.
     uint64_t wanted = count;
     uint64_t to_come = size;
@@ -118,7 +148,6 @@ class FieldPicker {
     });
   }
 
- private:
   // Floyd's sampling: each step takes a position up to `last`, or `last` itself where that position
   // is taken already.
   void DistinctFew(uint64_t count) {
@@ -133,18 +162,16 @@ class FieldPicker {
     }
   }
 
-  void Header(uint64_t count) {
-    ctx_.reply.Array(with_values_ && !ctx_.reply.resp3() ? count * 2 : count);
-  }
+  void Header(uint64_t count) { reply_.Array(with_values_ && !reply_.resp3() ? count * 2 : count); }
 
   void Emit(HashField pair) {
-    if (with_values_ && ctx_.reply.resp3()) ctx_.reply.Array(2);
-    ctx_.reply.Bulk(pair.field);
-    if (with_values_) ctx_.reply.Bulk(pair.value);
+    if (with_values_ && reply_.resp3()) reply_.Array(2);
+    reply_.Bulk(pair.field);
+    if (with_values_) reply_.Bulk(pair.value);
   }
 
-  Context& ctx_;
-  const HashReader& hash_;
+  ReplyWriter& reply_;
+  const Hash& hash_;
   Random random_;
   const bool with_values_;
 };
@@ -174,12 +201,34 @@ void Hrandfield(Context& ctx) {
   if (!FindHash(ctx, &object)) return;
   if (object == nullptr || count == 0) return ctx.reply.Array(0);
   const HashReader hash(*object);
-  FieldPicker picker(ctx, hash, with_values);
-  if (count < 0) {
-    picker.Repeated(static_cast<uint64_t>(-count));
-  } else {
-    picker.Distinct(static_cast<uint64_t>(count));
+  if (ctx.rest != nullptr && AreManyPicks(*object, hash.size(), count)) {
+    if (!ctx.rest->Accepts()) return;
+    const auto walk = std::make_shared<HashWalk>(ctx.keyspace, *object);
+    return ctx.rest->Add(ctx.reply, 0, [=, seed = ctx.seed](ReplyWriter& reply) {
+      const HashImage image(*walk);
+      FieldPicker(reply, image, seed, with_values).Pick(count);
+      return true;
+    });
   }
+  FieldPicker(ctx.reply, hash, ctx.seed, with_values).Pick(count);
+}
+
+// The positions that HashReader::Scan visits, in steps.
+void LeaveScan(Context& ctx, const Object& object, const ScanOptions& options) {
+  const size_t size = HashReader(object).size();
+  const size_t end = options.cursor == 0 ? size : std::min<size_t>(options.cursor, size);
+  const size_t begin = end - std::min(options.count, end);
+  const auto walk = std::make_shared<HashWalk>(ctx.keyspace, object, begin, end);
+  ctx.rest->Add(ctx.reply, 0, [=, match = options.match](ReplyWriter& reply) {
+    ScanReply scan(reply);
+    walk->ForEach([&](HashField pair) {
+      if (!match.Matches(pair.field)) return;
+      scan.Add(pair.field);
+      scan.Add(pair.value);
+    });
+    scan.End(walk->begin());
+    return true;
+  });
 }
 
 void Hscan(Context& ctx) {
@@ -189,13 +238,17 @@ void Hscan(Context& ctx) {
   if (!FindHash(ctx, &object)) return;
   if (object == nullptr) return ReplyScan(ctx, 0, {});
   if (!ParseScanOptions(ctx, 3, false, &options)) return;
+  const HashReader hash(*object);
+  if (options.count > kMaxStepsAtOnce && IsLargeHash(ctx, *object)) {
+    if (!ctx.rest->Accepts()) return;
+    return LeaveScan(ctx, *object, options);
+  }
   std::vector<std::string_view> elements;
-  const uint64_t next =
-      HashReader(*object).Scan(options.cursor, options.count, [&](HashField pair) {
-        if (!options.match.Matches(pair.field)) return;
-        elements.push_back(pair.field);
-        elements.push_back(pair.value);
-      });
+  const uint64_t next = hash.Scan(options.cursor, options.count, [&](HashField pair) {
+    if (!options.match.Matches(pair.field)) return;
+    elements.push_back(pair.field);
+    elements.push_back(pair.value);
+  });
   ReplyScan(ctx, next, elements);
 }
 

@@ -3,19 +3,24 @@
 // The classic table of (|a| + 1) * (|b| + 1) lengths, of which only two rows are kept; to walk back
 // from its end one needs of each cell only whether the way led up or left, which is one bit.
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/numbers.h"
 #include "commands/args.h"
+#include "commands/rest.h"
 #include "keyspace/types/string_value.h"
+#include "keyspace/types/value_walk.h"
 
 namespace kiwi::commands {
 namespace {
 
 using keyspace::Object;
 using keyspace::StringScratch;
+using keyspace::StringWalk;
 using keyspace::Type;
+using protocol::ReplyWriter;
 
 // A run of bytes that both strings have in common; inclusive positions.
 struct Match {
@@ -117,29 +122,62 @@ bool CheckCost(Context& ctx, size_t a_size, size_t b_size) {
   return false;
 }
 
-void ReplyRange(Context& ctx, size_t start, size_t end) {
-  ctx.reply.Array(2);
-  ctx.reply.Integer(static_cast<int64_t>(start));
-  ctx.reply.Integer(static_cast<int64_t>(end));
+void ReplyRange(ReplyWriter& reply, size_t start, size_t end) {
+  reply.Array(2);
+  reply.Integer(static_cast<int64_t>(start));
+  reply.Integer(static_cast<int64_t>(end));
 }
 
-void ReplyMatches(Context& ctx, const LcsOptions& options, std::vector<Match> matches,
+void ReplyMatches(ReplyWriter& reply, const LcsOptions& options, std::vector<Match> matches,
                   size_t length) {
   std::erase_if(matches, [&](const Match& match) {
     return static_cast<int64_t>(match.length()) < options.min_length;
   });
-  ctx.reply.Map(2);
-  ctx.reply.Bulk("matches");
-  ctx.reply.Array(matches.size());
+  reply.Map(2);
+  reply.Bulk("matches");
+  reply.Array(matches.size());
   for (const Match& match : matches) {
-    ctx.reply.Array(options.with_lengths ? 3 : 2);
-    ReplyRange(ctx, match.a_start, match.a_end);
-    ReplyRange(ctx, match.b_start, match.b_end);
-    if (options.with_lengths) ctx.reply.Integer(static_cast<int64_t>(match.length()));
+    reply.Array(options.with_lengths ? 3 : 2);
+    ReplyRange(reply, match.a_start, match.a_end);
+    ReplyRange(reply, match.b_start, match.b_end);
+    if (options.with_lengths) reply.Integer(static_cast<int64_t>(match.length()));
   }
-  ctx.reply.Bulk("len");
-  ctx.reply.Integer(static_cast<int64_t>(length));
+  reply.Bulk("len");
+  reply.Integer(static_cast<int64_t>(length));
 }
+
+void Compare(ReplyWriter& reply, const LcsOptions& options, std::string_view a,
+             std::string_view b) {
+  const Subsequence common(a, b, !options.length);
+  if (options.length) return reply.Integer(static_cast<int64_t>(common.length()));
+  std::string text;
+  std::vector<Match> matches;
+  common.Walk(&text, &matches);
+  if (options.indexes) return ReplyMatches(reply, options, std::move(matches), common.length());
+  reply.Bulk(text);
+}
+
+// A string that outlives its lock.
+struct HeldString {
+  HeldString(Context& ctx, const Object* object, std::string_view bytes) {
+    if (bytes.size() > kMaxBytesAtOnce && StringWalk::Can(*object)) {
+      walk = std::make_unique<StringWalk>(ctx.keyspace, *object, 0, bytes.size());
+    } else {
+      copy = bytes;
+    }
+  }
+  std::string_view Bytes() {
+    if (walk != nullptr) walk->AppendTo(&copy);
+    walk.reset();
+    return copy;
+  }
+
+  std::string copy;
+  std::unique_ptr<StringWalk> walk;
+};
+
+// So few cells are compared under the locks.
+constexpr size_t kCellsAtOnce = 64 << 10;
 
 void Lcs(Context& ctx) {
   const Object* objects[2] = {ctx.db.Find(ctx.args[1]), ctx.db.Find(ctx.args[2])};
@@ -155,13 +193,15 @@ void Lcs(Context& ctx) {
   LcsOptions options;
   if (!ParseLcsOptions(ctx, &options) || !CheckCost(ctx, bytes[0].size(), bytes[1].size())) return;
 
-  const Subsequence common(bytes[0], bytes[1], !options.length);
-  if (options.length) return ctx.reply.Integer(static_cast<int64_t>(common.length()));
-  std::string text;
-  std::vector<Match> matches;
-  common.Walk(&text, &matches);
-  if (options.indexes) return ReplyMatches(ctx, options, std::move(matches), common.length());
-  ctx.reply.Bulk(text);
+  const bool few = (bytes[0].size() + 1) * (bytes[1].size() + 1) <= kCellsAtOnce;
+  if (few || ctx.rest == nullptr) return Compare(ctx.reply, options, bytes[0], bytes[1]);
+  if (!ctx.rest->Accepts()) return;
+  const auto a = std::make_shared<HeldString>(ctx, objects[0], bytes[0]);
+  const auto b = std::make_shared<HeldString>(ctx, objects[1], bytes[1]);
+  ctx.rest->Add(ctx.reply, 0, [a, b, options](ReplyWriter& reply) {
+    Compare(reply, options, a->Bytes(), b->Bytes());
+    return true;
+  });
 }
 
 constexpr CommandRow kRows[] = {

@@ -38,6 +38,22 @@ struct ScanOptions {
 bool ParseCursor(Context& ctx, std::string_view text, uint64_t* cursor);
 // Reads the options from args[first] on.
 bool ParseScanOptions(Context& ctx, size_t first, bool with_type, ScanOptions* options);
+// The reply of a SCAN whose elements come one by one, and its cursor behind them.
+class ScanReply {
+ public:
+  explicit ScanReply(protocol::ReplyWriter& reply) : reply_(reply), begin_(reply.buffer().size()) {}
+  void Add(std::string_view element) {
+    reply_.Bulk(element);
+    ++count_;
+  }
+  void End(uint64_t cursor);
+
+ private:
+  protocol::ReplyWriter& reply_;
+  const size_t begin_;
+  size_t count_ = 0;
+};
+
 void ReplyScan(Context& ctx, uint64_t cursor, const std::vector<std::string_view>& elements);
 
 }  // namespace kiwi::commands

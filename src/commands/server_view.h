@@ -168,6 +168,10 @@ class ServerView {
   virtual void HoldShards(keyspace::ShardSet shards, int64_t us) = 0;
   virtual int ShardHolders() const = 0;  // calls of HoldShards that hold them now
   virtual void ReleaseShards() = 0;      // ends those before their time
+  // Before what a read has left (commands/rest.h) is run: waits while PauseReads says so.
+  virtual void BeforeRest() {}
+  virtual void PauseReads(bool) {}
+  virtual int PausedReads() const { return 0; }
 };
 
 }  // namespace kiwi::commands

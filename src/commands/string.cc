@@ -1,5 +1,6 @@
 // Strings as whole values: SET and its relatives, GET and its relatives, MSET.
 #include "commands/args.h"
+#include "commands/large_reply.h"
 #include "keyspace/types/string_value.h"
 
 namespace kiwi::commands {
@@ -7,23 +8,17 @@ namespace {
 
 using keyspace::kNoExpiry;
 using keyspace::Object;
-using keyspace::StringScratch;
 using keyspace::Type;
 
-void ReplyString(Context& ctx, const Object& object) {
-  StringScratch scratch;
-  ctx.reply.Bulk(StringBytes(object, scratch));
-}
-
-// Writes the value or null. False: not a string, the error is written.
+// Writes the value or null. False: not a string, the error is written; or as ReplyString.
 bool ReplyGet(Context& ctx, std::string_view key, const Object** object) {
   if (!FindOfType(ctx, key, Type::kString, object)) return false;
   if (*object == nullptr) {
     ctx.reply.Null();
-  } else {
-    ReplyString(ctx, **object);
+    return true;
   }
-  return true;
+  CopyBudget budget;
+  return ReplyString(ctx, **object, budget);
 }
 
 // A value whose time has already come is as good as deleted.
@@ -172,7 +167,8 @@ void Getex(Context& ctx) {
   int64_t at_ms = 0;
   const bool expires = !options.expire_option.empty();
   if (expires && !ExpireArg(ctx, options.expire, options.unit, true, "getex", &at_ms)) return;
-  ReplyString(ctx, *object);
+  CopyBudget budget;
+  if (!ReplyString(ctx, *object, budget)) return;
   if (expires) {
     ctx.db.SetExpiry(key, at_ms);
   } else if (options.persist) {
@@ -182,13 +178,14 @@ void Getex(Context& ctx) {
 
 void Mget(Context& ctx) {
   ReplyBound bound(ctx);
+  CopyBudget budget;
   ctx.reply.Array(ctx.args.size() - 1);
   for (const std::string_view key : ctx.args.subspan(1)) {
     const Object* object = ctx.db.Find(key);
     if (object == nullptr || object->type() != Type::kString) {
       ctx.reply.Null();
-    } else {
-      ReplyString(ctx, *object);
+    } else if (!ReplyString(ctx, *object, budget)) {
+      return;
     }
     if (bound.Exceeded()) return;
   }

@@ -2,13 +2,13 @@
 #include <algorithm>
 
 #include "commands/args.h"
+#include "commands/large_reply.h"
 #include "keyspace/types/string_value.h"
 
 namespace kiwi::commands {
 namespace {
 
 using keyspace::Object;
-using keyspace::StringScratch;
 using keyspace::Type;
 
 // `size` bytes are there and `more` come behind them; both are at least 0.
@@ -25,15 +25,17 @@ void Getrange(Context& ctx) {
   const Object* object = nullptr;
   if (!FindOfType(ctx, ctx.args[1], Type::kString, &object)) return;
   if (object == nullptr || (start < 0 && end < 0 && start > end)) return ctx.reply.Bulk("");
-  StringScratch scratch;
-  const std::string_view bytes = StringBytes(*object, scratch);
-  const auto length = static_cast<int64_t>(bytes.size());
+  const auto length = static_cast<int64_t>(StringLength(*object));
   // An index before the start counts as the start, for the end too.
   if (start < 0) start = std::max<int64_t>(start + length, 0);
   if (end < 0) end = std::max<int64_t>(end + length, 0);
   end = std::min(end, length - 1);
   if (start > end) return ctx.reply.Bulk("");
-  ctx.reply.Bulk(bytes.substr(static_cast<size_t>(start), static_cast<size_t>(end - start + 1)));
+  CopyBudget budget;
+  if (!ReplySubstring(ctx, *object, static_cast<size_t>(start),
+                      static_cast<size_t>(end - start + 1), budget)) {
+    return;
+  }
 }
 
 void Setrange(Context& ctx) {

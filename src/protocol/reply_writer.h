@@ -23,6 +23,9 @@ class ReplyWriter {
   void Error(std::string_view text);
   void Integer(int64_t value);
   void Bulk(std::string_view bytes);
+  // A bulk string in parts: its size, then as many bytes appended to the buffer, then its end.
+  void BulkHeader(size_t size) { Header('$', static_cast<int64_t>(size)); }
+  void BulkEnd() { out_->append("\r\n"); }
   void BulkInteger(int64_t value);  // the digits as a bulk string
   void Null();                      // RESP2 "$-1", RESP3 "_"
   void NullArray();                 // RESP2 "*-1", RESP3 "_"

@@ -215,7 +215,7 @@ bool Applier::ApplyItem(ApplyPosition& position, Batch& batch, Item& item) {
       break;
     case ItemState::kRead:
       if (!executor_->RunRead(*item.command, batch.ArgsOf(item), item.db, position.moment, wait_,
-                              batch.session(), reply)) {
+                              batch, reply)) {
         return false;
       }
       break;
@@ -230,7 +230,10 @@ bool Applier::ApplyItem(ApplyPosition& position, Batch& batch, Item& item) {
     case ItemState::kWaiting:
       KIWI_CHECK(false, "an item of the pass was not executed");
   }
-  if (item.suppressed) batch.replies.resize(begin);
+  if (item.suppressed) {
+    batch.rest.TakeBack(begin);
+    batch.replies.resize(begin);
+  }
   return true;
 }
 

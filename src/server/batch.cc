@@ -40,6 +40,9 @@ void Batch::Reset() {
 }
 
 void Batch::Run() {
+  if (rest.pending()) [[unlikely]] {
+    return executor_->RunRest(*this);
+  }
   if (timed) times.dequeued = Ticks::Now();
   executor_->AskBreaker(*this);
   executor_->RunPass(*this);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "commands/command.h"
+#include "commands/rest.h"
 #include "keyspace/wall_view.h"
 #include "net/connection.h"
 #include "net/loop.h"
@@ -108,6 +109,8 @@ class Batch final : public runtime::Task,
   // Keys that the next item, a read, found past their time. Their deletion is the end of the pass's
   // records; the item runs again behind it.
   std::vector<keyspace::WallView::Key> expired;
+  // What attached reads have left of their replies: written by a worker behind the pass.
+  commands::Rest rest{commands::Rest::Where::kHere};
   // Reads of this batch see all that was acknowledged before it came.
   bool reads_granted = false;
   bool reads_refused = false;  // no leader said so in time

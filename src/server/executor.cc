@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/numbers.h"
 #include "base/random.h"
+#include "commands/rest.h"
 #include "commands/server_view.h"
 #include "server/redirect.h"
-#include "server/replica_waits.h"
 #include "server/session.h"
 
 namespace kiwi::server {
@@ -38,6 +37,9 @@ class HoldingShards {
 };
 
 constexpr size_t kFastArguments = 64;  // of a kPerArgument command that a net loop may run
+
+// A read that cannot go in steps, because too much changes meanwhile, holds its shards throughout.
+constexpr int kTriesInSteps = 2;
 
 }  // namespace
 
@@ -100,6 +102,10 @@ void Executor::RunPass(Batch& batch) {
 }
 
 void Executor::Complete(Batch& batch) {
+  if (batch.rest.pending()) [[unlikely]] {
+    batch.has_slow = true;
+    return Resume(batch);
+  }
   if (batch.times.sampled) batch.times.completed = Ticks::Now();
   net::Loop& home = batch.session().loop();
   if (&home == t_loop) {
@@ -107,6 +113,17 @@ void Executor::Complete(Batch& batch) {
   } else {
     home.Post(&batch);
   }
+}
+
+bool Executor::RunRest(commands::Rest& rest, std::string* replies) {
+  if (!rest.pending()) return true;
+  server_->BeforeRest();
+  return rest.Run(replies);
+}
+
+void Executor::RunRest(Batch& batch) {
+  KIWI_CHECK(RunRest(batch.rest, &batch.replies), "a read at a log position cannot run anew");
+  Complete(batch);
 }
 
 void Executor::FailPass(Batch& batch, raft::ProposalError error) {
@@ -161,34 +178,6 @@ Executor::Step Executor::Refuse(Batch& batch, Item& item, std::string_view refus
   stats_->Local().RecordError(refusal);
   Answer(batch, item, [&](ReplyWriter& reply) { reply.Error(refusal); });
   return Step::kDone;
-}
-
-// --- WAIT ---
-
-// False as well where its arguments make no sense: the handler says so.
-bool Executor::MustWait(Batch& batch, Args args) const {
-  int64_t replicas = 0;
-  int64_t timeout_ms = 0;
-  if (std::exchange(batch.wait_over, false)) return false;
-  if (!ParseInt64(args[1], &replicas) || !ParseInt64(args[2], &timeout_ms) || timeout_ms < 0) {
-    return false;
-  }
-  return replicas > 0 && node_->is_leader() &&
-         node_->ReplicasWith(batch.session().last_write()) < static_cast<uint64_t>(replicas);
-}
-
-void Executor::AwaitReplicas(Batch& batch) {
-  const Args args = batch.ArgsOf(batch.items[batch.next]);
-  int64_t replicas = 0;
-  int64_t timeout_ms = 0;
-  KIWI_CHECK(ParseInt64(args[1], &replicas) && ParseInt64(args[2], &timeout_ms),
-             "WAIT was put off with arguments that it refuses");
-  constexpr int64_t kNsPerMs = 1'000'000;
-  constexpr int64_t kForeverMs = int64_t{1} << 40;  // as good as: 34 years
-  const int64_t deadline_ns =
-      timeout_ms == 0 ? 0 : clock_->MonotonicNs() + std::min(timeout_ms, kForeverMs) * kNsPerMs;
-  replica_waits_->Add(&batch, batch.session().last_write(), static_cast<uint64_t>(replicas),
-                      deadline_ns);
 }
 
 // Whether the command looks at the keyspace here and now.
@@ -302,19 +291,31 @@ Executor::Step Executor::AnswerRead(Batch& batch, Item& item) {
   const Args args = batch.ArgsOf(item);
   Session& session = batch.session();
   const size_t begin = batch.replies.size();
-  ReplyWriter reply(&batch.replies, item.resp_version);
-  keyspace::WallView wall(clock_);
   const keyspace::LookupCounts before = keyspace::ThreadLookups();
   const uint64_t start = Ticks::Now();
-  {
-    const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared,
-                         WaitOfRead(IsFast(command, args.size())));
-    if (!lock.held()) return HandOver(batch, item);
-    CallRead(command, args, item.db, ReadMoment(&wall), session, reply);
-  }
-  if (MustExpireFirst(item, wall)) [[unlikely]] {
+  for (int tries = 0;; ++tries) {
+    ReplyWriter reply(&batch.replies, item.resp_version);
+    keyspace::WallView wall(clock_);
+    commands::Rest rest(t_loop != nullptr ? commands::Rest::Where::kElsewhere
+                                          : commands::Rest::Where::kHere);
+    {
+      const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared,
+                           WaitOfRead(IsFast(command, args.size())));
+      if (!lock.held()) return HandOver(batch, item);
+      CallRead(command, args, item.db, ReadMoment(&wall), session, reply,
+               tries < kTriesInSteps ? &rest : nullptr);
+    }
+    if (rest.refused()) [[unlikely]] {
+      batch.replies.resize(begin);
+      return HandOver(batch, item);
+    }
+    const bool complete = RunRest(rest, &batch.replies);
+    if (MustExpireFirst(item, wall)) [[unlikely]] {
+      batch.replies.resize(begin);
+      return ExpireFirst(batch, item, wall);
+    }
+    if (complete) break;
     batch.replies.resize(begin);
-    return ExpireFirst(batch, item, wall);
   }
   CountLookups(before);
   Record(command, session, args, static_cast<int64_t>(Ticks::ToNs(start, Ticks::Now())),
@@ -344,19 +345,20 @@ void Executor::CountLookups(const keyspace::LookupCounts& before) {
 }
 
 bool Executor::RunRead(const Command& command, Args args, int db_index, const Moment& moment,
-                       LockWait wait, Session& session, ReplyWriter& reply) {
+                       LockWait wait, Batch& batch, ReplyWriter& reply) {
+  Session& session = batch.session();
   return Timed(command, session, args, reply, [&] {
     const keyspace::LookupCounts before = keyspace::ThreadLookups();
     const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared, wait);
     if (!lock.held()) return false;
-    CallRead(command, args, db_index, moment, session, reply);
+    CallRead(command, args, db_index, moment, session, reply, &batch.rest);
     CountLookups(before);
     return true;
   });
 }
 
 void Executor::CallRead(const Command& command, Args args, int db_index, const Moment& moment,
-                        Session& session, ReplyWriter& reply) {
+                        Session& session, ReplyWriter& reply, commands::Rest* rest) {
   const HoldingShards holding;
   keyspace::Db db(*keyspace_, db_index, moment);
   commands::Context context{.args = args,
@@ -365,7 +367,8 @@ void Executor::CallRead(const Command& command, Args args, int db_index, const M
                             .reply = reply,
                             .seed = t_random.Next(),
                             .session = &session,
-                            .server = server_};
+                            .server = server_,
+                            .rest = rest};
   command.row->handler(context);
 }
 

@@ -59,13 +59,15 @@ class Executor {
   void RunPass(Batch& batch);
   // Hands the batch back to its connection's loop: at once if this is its thread.
   void Complete(Batch& batch);
+  // What the reads of an applied pass have left, then Complete.
+  void RunRest(Batch& batch);
   // Answers a pass whose writes failed as a whole.
   void FailPass(Batch& batch, raft::ProposalError error);
 
   // Runs an attached read, or a whole transaction, at a log position. False, with kNever: its
-  // shards are held, and nothing was done.
+  // shards are held, and nothing was done. What the read leaves is run behind the batch's pass.
   bool RunRead(const commands::Command& command, commands::Args args, int db,
-               const keyspace::Moment& moment, keyspace::LockWait wait, Session& session,
+               const keyspace::Moment& moment, keyspace::LockWait wait, Batch& batch,
                protocol::ReplyWriter& reply);
   bool RunTransaction(Session& session, Transaction& transaction, const keyspace::Moment& moment,
                       uint64_t seed, keyspace::LockWait wait, protocol::ReplyWriter& reply);
@@ -145,7 +147,9 @@ class Executor {
   Step ExpireFirst(Batch& batch, Item& item, const keyspace::WallView& wall);
   // Call with the shards held; so below.
   void CallRead(const commands::Command& command, commands::Args args, int db,
-                const keyspace::Moment& moment, Session& session, protocol::ReplyWriter& reply);
+                const keyspace::Moment& moment, Session& session, protocol::ReplyWriter& reply,
+                commands::Rest* rest);
+  bool RunRest(commands::Rest& rest, std::string* replies);
   void CallTransaction(Session& session, Transaction& transaction, const keyspace::Moment& moment,
                        uint64_t seed, protocol::ReplyWriter& reply);
   void RunLocal(const commands::Command& command, commands::Args args, Session& session, int db,

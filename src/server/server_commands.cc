@@ -163,4 +163,12 @@ void ServerCommands::HoldShards(keyspace::ShardSet shards, int64_t us) {
   });
 }
 
+void ServerCommands::BeforeRest() {
+  if (!reads_pause_.load(std::memory_order_relaxed)) return;
+  constexpr int64_t kPieceUs = 1000;
+  paused_reads_.fetch_add(1);
+  while (reads_pause_.load() && !server_->draining()) SleepUs(kPieceUs);
+  paused_reads_.fetch_sub(1);
+}
+
 }  // namespace kiwi::server

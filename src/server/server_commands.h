@@ -67,6 +67,9 @@ class ServerCommands final : public commands::ServerView {
   void HoldShards(keyspace::ShardSet shards, int64_t us) override;
   int ShardHolders() const override { return shard_holders_.load(); }
   void ReleaseShards() override { shard_releases_.fetch_add(1); }
+  void BeforeRest() override;
+  void PauseReads(bool on) override { reads_pause_.store(on); }
+  int PausedReads() const override { return paused_reads_.load(); }
 
  private:
   void CollectBasics(commands::InfoFigures* figures);
@@ -85,6 +88,8 @@ class ServerCommands final : public commands::ServerView {
   commands::FaultView* const faults_;
   const std::string run_id_;
   std::atomic<uint64_t> memory_at_start_{0};
+  std::atomic<bool> reads_pause_{false};
+  std::atomic<int> paused_reads_{0};
   std::atomic<int> shard_holders_{0};
   std::atomic<uint64_t> shard_releases_{0};
 };

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "commands/rest.h"
 #include "protocol/reply_writer.h"
 #include "protocol/request_parser.h"
 
@@ -72,13 +73,23 @@ std::string CommandTest::Raw(const std::vector<std::string>& words) {
     return out;
   }
   const bool writes = command->Is(kWrite);
-  const keyspace::ShardLock lock(
-      keyspace_, CommandTable::Shards(*command, args),
-      writes ? keyspace::LockMode::kExclusive : keyspace::LockMode::kShared);
-  const keyspace::Moment moment{now_ms_, writes ? ++log_index_ : 0};
-  keyspace::Db db(keyspace_, db_, moment);
-  Context ctx{.args = args, .db = db, .keyspace = keyspace_, .reply = reply, .seed = ++seed_};
-  command->row->handler(ctx);
+  Rest rest(Rest::Where::kHere);
+  {
+    const keyspace::ShardLock lock(
+        keyspace_, CommandTable::Shards(*command, args),
+        writes ? keyspace::LockMode::kExclusive : keyspace::LockMode::kShared);
+    const keyspace::Moment moment{now_ms_, writes ? ++log_index_ : 0};
+    keyspace::Db db(keyspace_, db_, moment);
+    Context ctx{.args = args,
+                .db = db,
+                .keyspace = keyspace_,
+                .reply = reply,
+                .seed = ++seed_,
+                .rest = in_steps_ && !writes ? &rest : nullptr};
+    command->row->handler(ctx);
+  }
+  left_ += rest.pending();
+  EXPECT_TRUE(rest.Run(&out));
   return out;
 }
 

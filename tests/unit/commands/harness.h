@@ -29,6 +29,10 @@ class CommandTest : public ::testing::Test {
 
   void Sleep(int64_t ms) { now_ms_ += ms; }
   void Select(int db) { db_ = db; }
+  // Whether reads of much leave the most of it to be done behind their locks, and how many have.
+  void ReadInSteps(bool on) { in_steps_ = on; }
+  int left() const { return left_; }
+  void RepeatSeed() { --seed_; }
   void UseResp(int version) { resp_version_ = version; }
   int64_t now_ms() const { return now_ms_; }
   keyspace::Keyspace& keyspace() { return keyspace_; }
@@ -38,6 +42,8 @@ class CommandTest : public ::testing::Test {
   int64_t now_ms_ = kStartMs;
   uint64_t log_index_ = 0;
   uint64_t seed_ = 0;
+  bool in_steps_ = false;
+  int left_ = 0;
   int db_ = 0;
   int resp_version_ = 2;
 };
