@@ -96,6 +96,7 @@ Status Server::Start() {
   }
   KIWI_RETURN_IF_ERROR(engine_->node().Start());
   if (cluster_) KIWI_RETURN_IF_ERROR(cluster_->Start());
+  KIWI_RETURN_IF_ERROR(metrics_.Start());  // before clients: who is answered can be scraped
   KIWI_RETURN_IF_ERROR(loops_.Start(pools.network.min));
   elastic_.Start({.loops = &loops_,
                   .workers = &workers_,
@@ -106,7 +107,7 @@ Status Server::Start() {
                   .under_way = &under_way_,
                   .node = &engine_->node(),
                   .clock = clock_});
-  return metrics_.Start();
+  return {};
 }
 
 void Server::Stop() {
