@@ -52,14 +52,22 @@ void Scrape::Add(size_t row, std::span<const Label> labels, double value) {
 }
 
 void Scrape::Add(size_t row, std::initializer_list<Label> labels, const HistogramSum& sum) {
+  std::vector<Bucket> buckets;
+  for (const HistogramSum::Bound& bound : sum.PowersOfTwo()) {
+    buckets.push_back({static_cast<double>(bound.upper_ns) * kSecondsPerNs, bound.cumulative});
+  }
+  Add(row, labels, buckets, sum.count(), static_cast<double>(sum.sum_ns()) * kSecondsPerNs);
+}
+
+void Scrape::Add(size_t row, std::initializer_list<Label> labels, std::span<const Bucket> buckets,
+                 uint64_t count, double sum_s) {
   KIWI_DCHECK(rows_[row].kind == Kind::kHistogram, "a single value is no histogram");
   prometheus::ClientMetric& sample =
       NewSample(row, std::span<const Label>(labels.begin(), labels.size()));
-  sample.histogram.sample_count = sum.count();
-  sample.histogram.sample_sum = static_cast<double>(sum.sum_ns()) * kSecondsPerNs;
-  for (const HistogramSum::Bound& bound : sum.PowersOfTwo()) {
-    sample.histogram.bucket.push_back(
-        {bound.cumulative, static_cast<double>(bound.upper_ns) * kSecondsPerNs});
+  sample.histogram.sample_count = count;
+  sample.histogram.sample_sum = sum_s;
+  for (const Bucket& bucket : buckets) {
+    sample.histogram.bucket.push_back({bucket.cumulative, bucket.upper_s});
   }
 }
 

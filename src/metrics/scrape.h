@@ -42,6 +42,14 @@ class Scrape {
   // Seconds, with buckets at powers of two.
   void Add(size_t row, std::initializer_list<Label> labels, const HistogramSum& sum);
 
+  // The same with bounds of the caller's: how many lay at or below each, cumulative, in seconds.
+  struct Bucket {
+    double upper_s = 0;
+    uint64_t cumulative = 0;
+  };
+  void Add(size_t row, std::initializer_list<Label> labels, std::span<const Bucket> buckets,
+           uint64_t count, double sum_s);
+
   // Families in the order of the table, each with its HELP and TYPE even if it has no sample.
   std::vector<prometheus::MetricFamily> Take() { return std::move(families_); }
 

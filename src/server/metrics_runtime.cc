@@ -38,9 +38,64 @@ void AddProcess(Server& server, Scrape* out) {
            static_cast<double>(server.engine().keyspace().memory_bytes()));
 }
 
-// What the last resize that was judged brought.
+void AddBackpressure(Server& server, Scrape* out) {
+  const Backpressure& backpressure = server.backpressure();
+  // Of the other cause, the rows of runtime_figures tell it.
+  out->Add(RuntimeFamily("kiwi_backpressure_events_total"), {{"cause", "unread"}},
+           static_cast<double>(backpressure.unread.events()));
+  out->Add(RuntimeFamily("kiwi_backpressure_clients"), {{"cause", "unread"}},
+           static_cast<double>(backpressure.unread.now()));
+  const auto add = [out](std::string_view cause, const Pauses& pauses) {
+    const auto counts = pauses.histogram();
+    std::vector<Scrape::Bucket> buckets;
+    uint64_t count = 0;
+    for (size_t i = 0; i < kPauseBuckets; ++i) {
+      count += counts[i];
+      if (i == kPauseBoundsMs.size()) break;
+      buckets.push_back({static_cast<double>(kPauseBoundsMs[i]) / 1000, count});
+    }
+    out->Add(RuntimeFamily("kiwi_backpressure_pause_seconds"), {{"cause", cause}}, buckets, count,
+             static_cast<double>(pauses.ended_us()) / 1e6);
+  };
+  add("full", backpressure.full);
+  add("unread", backpressure.unread);
+  const BatchLatencies latencies = server.Latencies();
+  const size_t family = RuntimeFamily("kiwi_backpressure_batch_seconds");
+  out->Add(family, {{"batches", "held_up"}}, static_cast<double>(latencies.held_up_mean_us) / 1e6);
+  out->Add(family, {{"batches", "others"}}, static_cast<double>(latencies.others_mean_us) / 1e6);
+}
+
+void AddBreaker(Server& server, Scrape* out) {
+  const BreakerStatus status = server.breaker().Status(server.clock().MonotonicNs());
+  for (size_t p = 0; p < runtime::kPriorityCount; ++p) {
+    if (static_cast<runtime::Priority>(p) == runtime::Priority::kCritical) continue;
+    const BreakerStatus::Level& level = status.levels[p];
+    const auto add = [&](size_t family, auto value) {
+      out->Add(family, {{"priority", NameOf(p)}}, static_cast<double>(value));
+    };
+    add(RuntimeFamily("kiwi_breaker_state"), static_cast<int>(level.state));
+    add(RuntimeFamily("kiwi_breaker_opened_total"), level.opened);
+    add(RuntimeFamily("kiwi_breaker_refused_total"), level.refused);
+    add(RuntimeFamily("kiwi_breaker_window_requests"), level.window.requests());
+    add(RuntimeFamily("kiwi_breaker_window_failures"), level.window.failed());
+    for (size_t i = 0; i < runtime::kFailureKinds; ++i) {
+      const auto kind = runtime::FailureKindName(static_cast<runtime::FailureKind>(i));
+      out->Add(RuntimeFamily("kiwi_breaker_failures_total"),
+               {{"priority", NameOf(p)}, {"kind", kind}},
+               static_cast<double>(level.totals.failures[i]));
+    }
+  }
+}
+
+// What the last resize that was judged brought, and how soon the last growth came.
 void AddResize(std::string_view runtime, const std::deque<runtime::ResizeRecord>& resizes,
                Scrape* out) {
+  for (auto resize = resizes.rbegin(); resize != resizes.rend(); ++resize) {
+    if (resize->reaction_ms <= 0) continue;
+    out->Add(RuntimeFamily("kiwi_runtime_last_reaction_seconds"), {{"runtime", runtime}},
+             static_cast<double>(resize->reaction_ms) / 1000);
+    break;
+  }
   const size_t family = RuntimeFamily("kiwi_runtime_last_resize_commands_per_second");
   for (auto resize = resizes.rbegin(); resize != resizes.rend(); ++resize) {
     if (resize->throughput_after < 0) continue;
@@ -130,6 +185,8 @@ std::vector<prometheus::MetricFamily> CollectRuntimeMetrics(Server& server) {
     add(RuntimeFamily("kiwi_queue_taken_total"), snapshot.channel.popped[p]);
     add(RuntimeFamily("kiwi_queue_refused_total"), snapshot.channel.refused[p]);
   }
+  AddBackpressure(server, &out);
+  AddBreaker(server, &out);
   AddStages(server, &out);
   AddCommands(server, &out);
   AddClients(server, &out);

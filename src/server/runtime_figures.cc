@@ -11,6 +11,7 @@ using Snapshot = RuntimeSnapshot;
 
 constexpr metrics::Label kNetwork = {"runtime", "network"};
 constexpr metrics::Label kStorage = {"runtime", "storage"};
+constexpr metrics::Label kFull = {"cause", "full"};
 constexpr double kFromMs = 1e-3;
 constexpr double kFromUs = 1e-6;
 
@@ -127,13 +128,13 @@ constexpr Row kRows[] = {
      .get = [](const Snapshot& s) { return D(s.scaling.decided.backpressure_pause); }},
     {.info = "backpressure_events",
      .family = RuntimeFamily("kiwi_backpressure_events_total"),
+     .labels = {kFull},
      .get = [](const Snapshot& s) { return D(s.backpressure_events); }},
     {.info = "backpressure_waited_ms",
-     .family = RuntimeFamily("kiwi_backpressure_wait_seconds_total"),
-     .get = [](const Snapshot& s) { return D(s.backpressure_waited_ns) / 1e6; },
-     .unit = kFromMs},
+     .get = [](const Snapshot& s) { return D(s.backpressure_waited_ns) / 1e6; }},
     {.info = "backpressure_waiting_clients",
      .family = RuntimeFamily("kiwi_backpressure_clients"),
+     .labels = {kFull},
      .get = [](const Snapshot& s) { return D(s.backpressure_clients); }},
     {.info = "backpressure_waiting_requests",
      .family = RuntimeFamily("kiwi_backpressure_requests"),
