@@ -42,7 +42,8 @@ struct GroupReport {
   uint64_t node_id = 0;
   uint64_t leader_id = 0;  // 0: none is known
   HostPort leader_client;
-  // This node's part: voter, learner; waiting (for the first snapshot), or removed.
+  // This node's part: voter, learner; waiting (for the first snapshot), removed, or distrusted (it may
+  // have lost acknowledged writes, and takes no part in elections).
   std::string part;
   std::vector<MemberReport> members;
   std::vector<SnapshotReport> snapshots;
@@ -64,6 +65,8 @@ class GroupView {
   // This node, alone and empty, asks to be taken into the group of any of these raft addresses. Ok:
   // it was; the server is about to start anew as that member.
   virtual Status Join(const std::vector<HostPort>& contacts) = 0;
+  // This node votes again although it may have lost acknowledged writes. kInvalidArgument: it has not.
+  virtual Status AcceptLoss() = 0;
 };
 
 }  // namespace kiwi::commands

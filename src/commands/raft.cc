@@ -222,6 +222,8 @@ void ClusterHelp(Context& ctx) {
   ReplyHelp(ctx, "RAFT.CLUSTER", kLines);
 }
 
+void AcceptLoss(Context& ctx) { ReplyChange(ctx, ctx.server->group()->AcceptLoss()); }
+
 // --- snapshots and backups ---
 
 void Snapshot(Context& ctx) { ReplyChange(ctx, ctx.server->Checkpoint(true)); }
@@ -294,6 +296,8 @@ constexpr CommandRow Container(std::string_view name, std::span<const CommandRow
 }
 
 constexpr CommandRow kRows[] = {
+    Operator("raft.accept_loss", AcceptLoss, 1,
+             "This node votes again although it may have lost acknowledged writes."),
     {.name = "raft.backup",
      .handler = Backup,
      .arity = 2,

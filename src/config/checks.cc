@@ -80,6 +80,10 @@ std::optional<Conflict> FindConflict(std::span<const Value> values) {
   if (std::string reason = FindUnfitUser(values[kUserPriorities].words); !reason.empty()) {
     return Conflict{kUserPriorities, std::move(reason)};
   }
+  constexpr size_t kBootId = IndexOf("fault.boot-id");
+  if (!values[kBootId].text.empty() && values[IndexOf("fault.enabled")].number == 0) {
+    return Conflict{kBootId, "needs fault.enabled yes"};
+  }
   constexpr size_t kReplicaOf = IndexOf("replicaof");
   if (!values[kReplicaOf].words.empty()) {
     return Conflict{kReplicaOf, "Kiwi replicates by Raft, never as the replica of a Redis server"};

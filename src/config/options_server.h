@@ -92,6 +92,9 @@ inline constexpr OptionRow kFaultOptions[] = {
     Bool("enabled", "no", kOwn, "Accept FAULT commands. Never in production."),
     Bool("file-layer", "no", kOwn,
          "Put the fault-injecting file layer under the storage backends; needs fault.enabled."),
+    Text("boot-id", "", kOwn,
+         "Taken for the id of the machine's boot, for tests of its crashes; needs fault.enabled. "
+         "Empty: the system's."),
 };
 
 }  // namespace kiwi::config

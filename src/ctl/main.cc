@@ -27,6 +27,7 @@ constexpr char kUsage[] =
     "  snapshot                        a checkpoint of --node; its log is compacted\n"
     "  backup <path>                   a backup of --node, into a new file on its machine\n"
     "  restore <path> <dir> [args...]  start a server with a backup, in a new data directory\n"
+    "  accept-loss                     --node votes again although it may have lost writes\n"
     "  fault inject|list|clear|log ... faults of --node, for tests (fault.enabled yes)\n"
     "  cluster create [--dir D] [--ports a,b,c] [--server PATH] [-- args...]\n"
     "                                  three nodes on loopback, until Ctrl-C\n"
@@ -120,7 +121,7 @@ constexpr Row kRows[] = {
     {"join", "RAFT.CLUSTER JOIN", 1, false}, {"snapshot", "RAFT.SNAPSHOT", 0, false},
     {"backup", "RAFT.BACKUP", 1, false},     {"fault inject", "FAULT.INJECT", 1, false},
     {"fault list", "FAULT.LIST", 0, false},  {"fault clear", "FAULT.CLEAR", 0, false},
-    {"fault log", "FAULT.LOG", 0, false},
+    {"fault log", "FAULT.LOG", 0, false},    {"accept-loss", "RAFT.ACCEPT_LOSS", 0, false},
 };
 
 int RunRow(const GroupOptions& options, std::string name, Words words) {

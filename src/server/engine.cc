@@ -13,6 +13,10 @@
 namespace kiwi::server {
 namespace {
 
+// More elections than there can have been since any checkpoint.
+constexpr raft::Term kTermsForgotten = 1'000'000;
+constexpr int64_t kTellNs = 10'000'000'000;
+
 storage::BackendOptions CommonBackendOptions(const EngineOptions& options) {
   storage::BackendOptions backend;
   backend.name = options.backend;
@@ -54,8 +58,10 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
   engine->dir_ = options.dir;
   KIWI_ASSIGN_OR_RETURN(engine->lock_, DataLock::Take(options.dir));
   KIWI_RETURN_IF_ERROR(WipeIfMarked(options.dir, LogBackendOptions(options).path));
+  engine->clock_ = clock;
   KIWI_RETURN_IF_ERROR(engine->OpenLog(options));
   KIWI_RETURN_IF_ERROR(engine->OpenState(options));
+  KIWI_RETURN_IF_ERROR(engine->MarkRun(options));
   const int64_t start_ns = clock->MonotonicNs();
   KIWI_RETURN_IF_ERROR(engine->Load(options));
   KIWI_LOG(kInfo, "state loaded applied={} ms={}", engine->applied_index_,
@@ -81,6 +87,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
   node.clock_ms = engine->clock_ms_;
   node.membership = engine->membership_;
   node.core.random_seed = EntropySeed();
+  node.core.distrusted = engine->run_mark_ && engine->run_mark_->distrusted();
   raft::LogStorage* const log = engine->log_.get();
   engine->node_ = std::make_unique<raft::Node>(
       node, log, [log] { return log->Resume(); }, [log] { return log->ReleaseSpace(); },
@@ -95,6 +102,11 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
 
 Engine::~Engine() {
   if (node_) node_->Stop();
+  if (node_ && node_->stopped_clean() && run_mark_ && run_mark_->running()) {
+    if (const Status s = run_mark_->End(); !s.ok()) {
+      KIWI_LOG(kWarn, "the end of the run is not marked error=\"{}\"", s.ToString());
+    }
+  }
   node_.reset();
   applier_.reset();
   checkpointer_.reset();
@@ -106,6 +118,49 @@ Status Engine::OpenLog(const EngineOptions& options) {
   KIWI_ASSIGN_OR_RETURN(
       log_, raft::LogStorage::Open(log_backend_.get(), {.cache_bytes = options.log_cache_bytes}));
   KIWI_ASSIGN_OR_RETURN(initial_, log_->GetInitialState());
+  return {};
+}
+
+Status Engine::MarkRun(const EngineOptions& options) {
+  if (options.backend == "memory") return {};
+  std::string boot_id = options.boot_id;
+  if (boot_id.empty()) {
+    // Unknown, each start may be in another life of the machine.
+    Result<std::string> id = MachineBootId();
+    boot_id = id.ok() ? *std::move(id) : "unknown-" + std::to_string(EntropySeed());
+  }
+  const bool lax = options.node.fsync != raft::FsyncMode::kAlways;
+  KIWI_ASSIGN_OR_RETURN(run_mark_, RunMark::Begin(options.dir, lax, boot_id));
+  return {};
+}
+
+void Engine::MaintainTrust() {
+  if (!run_mark_ || !run_mark_->distrusted()) return;
+  if (!node_->distrusted()) {
+    Status status = node_->SyncLog();
+    if (status.ok()) status = run_mark_->Trusted();
+    if (!status.ok()) KIWI_LOG(kWarn, "trust is not written down error=\"{}\"", status.ToString());
+    return;
+  }
+  const int64_t now_ns = clock_->MonotonicNs();
+  if (node_->leader() != raft::kNoNode) told_ns_ = now_ns;
+  if (told_ns_ != 0 && now_ns - told_ns_ < kTellNs) return;
+  told_ns_ = now_ns;
+  KIWI_LOG(
+      kError,
+      "this node may have lost acknowledged writes: the machine has restarted, and raft.fsync was "
+      "not always. It neither votes nor leads until a leader has caught it up, and no leader is "
+      "known node={}. If a majority is in this state nobody can lead: then an operator has to "
+      "decide to go on with what there is, by RAFT.ACCEPT_LOSS on each node of a majority",
+      node_->id());
+}
+
+Status Engine::AcceptLoss() {
+  if (!node_->distrusted()) {
+    return {StatusCode::kInvalidArgument, "this node has lost nothing that it knows of"};
+  }
+  KIWI_LOG(kWarn, "an operator accepts that acknowledged writes may be lost node={}", node_->id());
+  node_->Trust();
   return {};
 }
 
@@ -210,10 +265,18 @@ Status Engine::BeginLogBehind(const raft::SnapshotMeta& snapshot, raft::NodeId n
   KIWI_LOG(kWarn, "log ends at {} before the checkpoint at {}: going on from the checkpoint",
            log_->LastIndex(), applied_index_);
   raft::HardState hard_state = initial_.hard_state;
-  if (hard_state.term < snapshot.term) {
-    // Alone, it voted for itself; among others, it does not know for whom.
-    const bool alone = snapshot.conf_state.voters == std::vector<raft::NodeId>{node_id};
-    hard_state = {.term = snapshot.term, .vote = alone ? node_id : raft::kNoNode};
+  const bool alone = snapshot.conf_state.voters == std::vector<raft::NodeId>{node_id};
+  if (alone && hard_state.term < snapshot.term) {
+    hard_state = {.term = snapshot.term, .vote = node_id};
+  } else if (!alone && hard_state.term < snapshot.term) {
+    // Terms and votes are always synced: without them the whole log is gone, with all that this node
+    // has promised the others. It keeps out of every term that it may have voted in.
+    KIWI_LOG(kError,
+             "the log in place is not this node's: it forgets what it promised its group, and "
+             "takes no part in elections until a leader has caught it up node={}",
+             node_id);
+    hard_state.term = snapshot.term + kTermsForgotten;
+    if (run_mark_) KIWI_RETURN_IF_ERROR(run_mark_->Distrust());
   }
   hard_state.commit = snapshot.index;
   raft::LogBatch batch;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include "raft/storage/log_storage.h"
 #include "server/applier.h"
 #include "server/data_lock.h"
+#include "server/run_mark.h"
 #include "server/snapshot_keeper.h"
 #include "server/state_store.h"
 #include "storage/backend.h"
@@ -41,6 +43,7 @@ struct EngineOptions {
   int max_open_files = 256;
   int background_threads = 2;
   int load_threads = 2;
+  std::string boot_id;                       // of the machine; empty: as the system tells
   storage::FileLayer* file_layer = nullptr;  // for tests; outlives the engine
   keyspace::KeyspaceOptions keyspace;
   raft::NodeOptions node;
@@ -66,6 +69,11 @@ class Engine {
   const storage::Backend& log_backend() const { return *log_backend_; }
   SnapshotKeeper& snapshots() { return *snapshots_; }
   const std::string& dir() const { return dir_; }
+  // A few times a second, one thread: writes down when the log is whole again, and tells an operator
+  // who has to decide that it is not.
+  void MaintainTrust();
+  // An operator takes the log for what it is, although it may have lost acknowledged writes.
+  Status AcceptLoss();
 
  private:
   Engine() = default;
@@ -77,8 +85,13 @@ class Engine {
   Status BeginLogBehind(const raft::SnapshotMeta& snapshot, raft::NodeId node_id,
                         const std::string* state_dir);
 
+  Status MarkRun(const EngineOptions& options);
+
   std::string dir_;
+  Clock* clock_ = nullptr;
   std::unique_ptr<DataLock> lock_;
+  std::optional<RunMark> run_mark_;  // none: nothing is on a disk. After Open MaintainTrust's
+  int64_t told_ns_ = 0;              // of MaintainTrust
   std::unique_ptr<storage::Backend> log_backend_;
   std::unique_ptr<raft::LogStorage> log_;
   raft::InitialState initial_;         // of the log as it was opened

@@ -23,6 +23,7 @@ bool Contains(const std::vector<raft::NodeId>& ids, raft::NodeId id) {
 std::string PartOf(const raft::NodeStatus& status, bool removed) {
   const raft::ConfState& conf = status.conf_state;
   if (removed) return "removed";
+  if (status.distrusted) return "distrusted";
   if (Contains(conf.voters, status.id) || Contains(conf.voters_outgoing, status.id)) return "voter";
   if (Contains(conf.learners, status.id)) return "learner";
   return conf.voters.empty() ? "waiting" : "removed";
@@ -141,6 +142,8 @@ Status GroupAdmin::RemoveNode(uint64_t id, bool force) {
   KIWI_LOG(kInfo, "removing a node id={} force={}", id, force);
   return cluster->RemoveNode(id, force, kChangeMs);
 }
+
+Status GroupAdmin::AcceptLoss() { return server_->engine().AcceptLoss(); }
 
 // --- joining ---
 

@@ -29,6 +29,7 @@ class GroupAdmin final : public commands::GroupView {
   Status PromoteNode(uint64_t id, bool force) override;
   Status RemoveNode(uint64_t id, bool force) override;
   Status Join(const std::vector<commands::HostPort>& contacts) override;
+  Status AcceptLoss() override;
 
   // After the server has stopped, when nothing is acknowledged any more: writes down who this node
   // has become. kAborted: keys were written meanwhile, and the node stays what it was.

@@ -309,6 +309,7 @@ void Server::Cron() {
     memory_noted_ms_ = now_ms;
     NoteMemory(ReadAllocator().allocated);
   }
+  engine_->MaintainTrust();
   if (cluster_) cluster_->Maintain();
   roster_.Maintain(cluster_ != nullptr);
   if (active_expire_ && !draining_) ExpireCycle();

@@ -65,6 +65,7 @@ EngineOptions MakeEngineOptions(const Config& config) {
   engine.dir = config.Get<"dir">();
   engine.log_dir = config.Get<"raft.log-dir">();
   engine.backend = config.Get<"storage.backend">();
+  engine.boot_id = config.Get<"fault.boot-id">();
   engine.log_buffer_bytes = static_cast<size_t>(config.Get<"raft.log-write-buffer-bytes">());
   engine.log_cache_bytes = static_cast<uint64_t>(config.Get<"raft.log-cache-bytes">());
   engine.state_buffer_bytes = static_cast<size_t>(config.Get<"storage.write-buffer-bytes">());

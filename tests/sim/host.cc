@@ -43,6 +43,7 @@ void Simulation::StartNode(Node& node) {
   raft::CoreOptions options = profile_.core;
   options.id = node.id;
   options.applied = node.machine.applied;
+  options.distrusted = node.distrusted;
   options.random_seed = random_.Next();
   auto raw = raft::RawNode::Create(options, node.log.get());
   if (!raw.ok()) throw Violation("restart: " + raw.status().ToString());
@@ -56,7 +57,7 @@ void Simulation::StartNode(Node& node) {
 }
 
 // Power fails, or the process is killed.
-void Simulation::CrashNode(Node& node, bool restart) {
+void Simulation::CrashNode(Node& node, bool restart, bool loses_end) {
   if (!node.up) return;
   Trace("crash " + std::to_string(node.id));
   ++report_.crashes;
@@ -71,6 +72,8 @@ void Simulation::CrashNode(Node& node, bool restart) {
       ++report_.torn_writes;
       break;
   }
+  if (loses_end && node.disk.LoseEnd(&random_)) ++report_.acknowledged_lost;
+  node.distrusted |= loses_end;
   node.up = false;
   ++node.incarnation;
   node.raw.reset();
@@ -118,6 +121,10 @@ void Simulation::CatchUp(Node& node) {
 
 void Simulation::AfterStep(Node& node) {
   if (!node.raw->error().ok()) throw Violation("log: " + node.raw->error().ToString());
+  if (node.distrusted && !node.raw->distrusted()) {
+    ++report_.trust_regained;
+    node.distrusted = false;
+  }
   const Role role = node.raw->role();
   if (role == Role::kLeader) {
     if (node.led_term != node.raw->term()) {

@@ -63,6 +63,9 @@ std::set<NodeId> Simulation::DrawCore() {
 void Simulation::CheckLiveness() {
   // A node whose disk is full or that waits for its restart counts as up again.
   const std::set<NodeId> core = DrawCore();
+  const bool lost =
+      std::any_of(nodes_.begin(), nodes_.end(), [](auto& n) { return n->distrusted; });
+  if (lost && (core.size() < nodes_.size() || !TrustedQuorum())) return;  // an operator's to decide
   healing_ = true;
   clogged_.clear();
   cuts_in_flight_ = true;

@@ -28,7 +28,11 @@ void Simulation::Nemesis() {
   switch (random_.Below(16)) {
     case 0:
     case 1:
-      if (profile_.crashes) CrashNode(node, true);
+      if (profile_.crashes && lax_) {
+        random_.OneIn(2) ? LoseWithLeader(node) : CrashMachine(node);
+      } else if (profile_.crashes) {
+        CrashNode(node, true);
+      }
       break;
     case 2:
       if (profile_.crashes && random_.OneIn(4)) {
@@ -252,6 +256,51 @@ void Simulation::TakeCheckpoint(Node& node) {
   node.log->SetSnapshotBusy(true);
   Schedule(random_.Below(healing_ ? 2000 : 30000), EventKind::kCheckpointed,
            static_cast<uint32_t>(node.id - 1));
+}
+
+// Alone a node is trusted whatever it has lost.
+void Simulation::CrashMachine(Node& node) {
+  if (!node.up) return;
+  const bool alone = LatestConf().voters.size() < 2 || node.raw->conf_state().voters.size() < 2;
+  CrashNode(node, true, !alone);
+}
+
+// What a machine's crash takes along matters if hardly anybody else has it, and the leader, which has
+// it all, is out of reach just then.
+void Simulation::LoseWithLeader(Node& node) {
+  Node* const leader = PickLeader();
+  if (leader == nullptr || leader == &node) return CrashMachine(node);
+  blocked_.clear();
+  const ConfState& conf = LatestConf();
+  size_t left = conf.voters.size() / 2;
+  for (const NodeId id : conf.voters) {
+    if (id == leader->id || id == node.id || left == 0) continue;
+    Isolate(id);
+    --left;
+  }
+  Schedule(50000 + random_.Below(200000), EventKind::kMachineCrash,
+           static_cast<uint32_t>(node.id - 1), leader->id);
+}
+
+void Simulation::OnMachineCrash(Node& node, NodeId leader) {
+  if (healing_) return;
+  CrashMachine(node);
+  blocked_.clear();
+  Isolate(leader);
+  Schedule(300000 + random_.Below(700000), EventKind::kHeal);
+}
+
+// Whether those that may vote suffice in every configuration that a node knows of.
+bool Simulation::TrustedQuorum() const {
+  const auto suffices = [this](const ConfState& conf) {
+    return raft::QuorumVote(conf, [this](NodeId id) {
+             const bool votes = id <= nodes_.size() && !nodes_[id - 1]->distrusted;
+             return votes ? raft::Vote::kGranted : raft::Vote::kRejected;
+           }) == raft::VoteResult::kWon;
+  };
+  return suffices(LatestConf()) && std::all_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+           return node->up && suffices(node->raw->conf_state());
+         });
 }
 
 // A stored record decays, on one node only and only where a quorum keeps clean copies.

@@ -27,6 +27,8 @@ namespace kiwi::sim {
   X(crash_in_checkpoint, 5)    \
   X(crash_all, 10)             \
   X(unsynced_lost, 50)         \
+  X(acknowledged_lost, 10)     \
+  X(trust_regained, 10)        \
   X(torn_writes, 30)           \
   X(bit_flips_found, 2)        \
   X(fsync_failures, 20)        \

@@ -197,6 +197,33 @@ SimDisk::Loss SimDisk::Crash(Random* random) {
   return loss;
 }
 
+bool SimDisk::LoseEnd(Random* random) {
+  SimLog log;
+  std::vector<size_t> ends;  // where the disk could end
+  std::string_view rest = bytes_;
+  std::string_view payload;
+  raft::HardState hard;
+  while (GetRecord(&rest, &payload)) {
+    DiskBatch batch;
+    if (!DecodeBatch(payload, &batch)) return false;
+    log.Apply(batch);
+    const raft::HardState now = log.hard_state();
+    const bool change = std::any_of(batch.entries.begin(), batch.entries.end(), [](const Entry& e) {
+      return e.type == raft::EntryType::kConfChange;
+    });
+    if (now.term != hard.term || now.vote != hard.vote || batch.snapshot || change) {
+      ends.clear();
+    }
+    hard = now;
+    // What a checkpoint holds was durable before it.
+    if (log.LastIndex() >= checkpoint_->applied) ends.push_back(bytes_.size() - rest.size());
+  }
+  if (ends.size() < 2) return false;
+  bytes_.resize(ends[random->OneIn(2) ? 0 : random->Below(ends.size() - 1)]);
+  synced_ = bytes_.size();
+  return true;
+}
+
 bool SimDisk::FlipDurableBit(Random* random) {
   // Records up to the last one that is synced are candidates; that one could pass for torn.
   std::string_view rest = std::string_view(bytes_).substr(0, synced_);

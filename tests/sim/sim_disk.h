@@ -63,6 +63,9 @@ class SimDisk {
   enum class Loss { kNone, kTail, kTorn };
   // Power fails: of what was not synced any prefix survives, perhaps damaged.
   Loss Crash(Random* random);
+  // As if nothing had been synced but terms, votes, membership changes and snapshots: some of the last
+  // entries go. False when there are none to lose.
+  bool LoseEnd(Random* random);
   // A synced record that is not the last one decays. False when there is none.
   bool FlipDurableBit(Random* random);
 

@@ -54,7 +54,11 @@ Profile DrawProfile(Random* random) {
 }
 
 Simulation::Simulation(uint64_t seed, uint64_t max_events, bool trace)
-    : seed_(seed), max_events_(max_events), trace_(trace), random_(seed) {
+    : seed_(seed),
+      max_events_(max_events),
+      trace_(trace),
+      random_(seed),
+      lax_(Random(~seed).OneIn(4)) {
   profile_ = DrawProfile(&random_);
   raft::NodeInvariants::SetHandler(
       [](const char* violated) { throw Violation(std::string("node invariant: ") + violated); });
@@ -108,6 +112,8 @@ void Simulation::Dispatch(const Event& event) {
       return Heal();
     case EventKind::kCampaign:
       return CampaignAt(SlotOf(event.slot));
+    case EventKind::kMachineCrash:
+      return OnMachineCrash(SlotOf(event.slot), event.arg);
     case EventKind::kIsolate:
       if (!healing_) Isolate(event.slot + 1);
       return;

@@ -103,6 +103,7 @@ class Simulation {
     bool up = false;
     bool corrupt = false;  // its disk has decayed; it never comes back
     bool removed = false;
+    bool distrusted = false;  // its disk has lost entries that it had acknowledged
     uint32_t incarnation = 0;
     Time tick_us = 0;
     Time paused_until = 0;
@@ -152,6 +153,7 @@ class Simulation {
     kHeal,
     kCampaign,
     kIsolate,
+    kMachineCrash,
   };
   struct Event {
     Time at = 0;
@@ -186,7 +188,7 @@ class Simulation {
   // host.cc
   Node& AddNode();
   void StartNode(Node& node);
-  void CrashNode(Node& node, bool restart);
+  void CrashNode(Node& node, bool restart, bool loses_end = false);
   void Halt(Node& node);
   void TickNode(Node& node);
   void CatchUp(Node& node);
@@ -232,6 +234,10 @@ class Simulation {
   bool Affordable(const raft::ConfState& conf, NodeId extra_loss) const;
   void TakeCheckpoint(Node& node);
   void FlipBit();
+  void CrashMachine(Node& node);
+  void LoseWithLeader(Node& node);
+  void OnMachineCrash(Node& node, NodeId leader);
+  bool TrustedQuorum() const;
   const raft::ConfState& LatestConf() const;
 
   // liveness.cc
@@ -245,6 +251,7 @@ class Simulation {
   const bool trace_;
   Random random_;
   Profile profile_;
+  const bool lax_;  // nodes sync votes and terms only; machines crash
   Report report_;
   Time now_ = 0;
   uint64_t sequence_ = 0;

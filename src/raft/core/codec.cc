@@ -217,7 +217,7 @@ Result<Message> DecodeMessage(std::string_view bytes) {
   uint8_t type = 0;
   uint8_t flags = 0;
   if (!GetByte(&in, &type) || type < static_cast<uint8_t>(MessageType::kAppend) ||
-      type > static_cast<uint8_t>(MessageType::kTransferLeader) || !GetByte(&in, &flags) ||
+      type > static_cast<uint8_t>(MessageType::kLogEndResponse) || !GetByte(&in, &flags) ||
       (flags & ~kFlagsKnown) != 0) {
     return Corrupt(kWhat);
   }

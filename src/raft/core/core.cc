@@ -48,6 +48,7 @@ Core::Core(const CoreOptions& options, const LogReader* log)
   // Of all the answers that a network may deliver late, none may carry the token of a read made
   // after a restart: so tokens begin at a random number.
   next_token_ = KIWI_MUTANT(kReadTokenReused) ? 1 : random_.Next();
+  question_ = Random(~options.random_seed).Next();
 }
 
 Status Core::Load(const LogReader& log) {
@@ -81,6 +82,10 @@ Status Core::Load(const LogReader& log) {
   conf_ = std::move(conf);
   KIWI_RETURN_IF_ERROR(ReplayConfChanges(std::max(std::min(conf_.index, applied_), first - 1) + 1));
 
+  // Alone, and in no change that would end that: nobody could give anything back. Without a term it
+  // has acknowledged nothing.
+  const bool alone = IsSingleVoter() && conf_entries_.empty();
+  distrusted_ = options_.distrusted && !alone && term_ > 0 && !KIWI_MUTANT(kLostLogTrusted);
   if (term_ > 0 && !LedAloneBefore() && !KIWI_MUTANT(kLeaseForgottenAtRestart)) {
     // Before the crash this node may have answered a leader that counts on its silence.
     promise_end_ = static_cast<uint64_t>(options_.election_ticks) + 1;

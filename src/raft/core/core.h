@@ -3,6 +3,7 @@
 //   step.cc          one message in                  replication.cc  appends, commit, snapshots
 //   read_index.cc    reads and the lease             membership.cc   configuration changes
 //   ready.cc         what the host is to do, persistence, application
+//   trust.cc         logs that may have lost acknowledged entries
 #pragma once
 
 #include <memory>
@@ -55,6 +56,8 @@ class Core {
   const ConfState& conf() const { return conf_; }
   const std::vector<Progress>& progress() const { return progress_; }
   const Status& error() const { return error_; }
+  bool distrusted() const { return distrusted_; }
+  void Trust() { distrusted_ = false; }
 
  private:
   friend class NodeInvariants;
@@ -164,6 +167,14 @@ class Core {
   void MaybeAutoLeave();
   bool HasUnappliedCommittedChange() const;
 
+  // trust.cc
+  void AskLogEnd();
+  void HandleLogEnd(const Message& m);
+  void HandleLogEndResponse(const Message& m);
+  void ProvenEqual(LogIndex index);
+  LogIndex ProvenIndex() const { return proven_in_ == term_ ? proven_ : 0; }
+  void MaybeTrust();
+
   // ready.cc
   bool HardStateChanged() const;
   LogIndex ApplicableIndex() const;
@@ -194,6 +205,16 @@ class Core {
   // Before this tick a leader that this node has answered may hold a lease: an election timeout, and
   // one tick more because the first may come at once.
   uint64_t promise_end_ = 0;
+
+  // While this node's log may lack what it has acknowledged (trust.cc).
+  bool distrusted_ = false;
+  uint64_t question_ = 0;               // different after each start
+  Term proven_in_ = 0;                  // the term of the leader that the next two are about
+  LogIndex proven_ = 0;                 // up to here this log is its log
+  std::optional<LogIndex> leader_end_;  // where its log ended when it was asked
+  LogIndex asked_proven_ = 0;           // what was proven then
+  uint64_t ask_again_ = 0;              // at this tick, if nothing more is
+  uint64_t patience_ = 0;               // ticks; doubles
 
   // Candidates.
   std::vector<std::pair<NodeId, Vote>> votes_;

@@ -8,6 +8,7 @@ namespace kiwi::raft {
 
 Status Core::Campaign() {
   if (role_ == Role::kLeader) return Status::Ok();
+  if (distrusted_) return {StatusCode::kAborted, "this node may have lost acknowledged entries"};
   if (!Promotable()) return {StatusCode::kAborted, "this node is not a voter"};
   if (HasUnappliedCommittedChange()) {
     return {StatusCode::kBusy, "a committed membership change is not applied yet"};
@@ -21,7 +22,7 @@ Status Core::Campaign() {
 
 bool Core::Promotable() const {
   if (KIWI_MUTANT(kRemovedCampaigns)) return true;
-  return IsVoter(conf_, id()) && !log_.snapshot_pending();
+  return IsVoter(conf_, id()) && !log_.snapshot_pending() && !distrusted_;
 }
 
 // True while a leader may serve reads on the strength of this node's silence (6.4.1).
@@ -105,7 +106,7 @@ void Core::HandleVote(const Message& m) {
   bool may = free || (!pre && vote_ == m.from) || (pre && m.term > term_) ||
              (pre && vote_ == m.from && leader_ == kNoNode);
   if (KIWI_MUTANT(kVoteTwice) && role_ != Role::kLeader) may = true;
-  const bool grant = may && log_.IsUpToDate(m.index, m.log_term);
+  const bool grant = may && !distrusted_ && log_.IsUpToDate(m.index, m.log_term);
   Message response;
   response.type = pre ? MessageType::kPreVoteResponse : MessageType::kVoteResponse;
   response.to = m.from;

@@ -25,6 +25,8 @@ enum class MessageType : uint8_t {
   kReadIndex,
   kReadIndexResponse,
   kTransferLeader,
+  kLogEnd,  // of a node that is not sure of its log: where does the leader's end? (trust.cc)
+  kLogEndResponse,
 };
 
 struct Message {
@@ -41,7 +43,7 @@ struct Message {
   bool reject = false;
   LogIndex reject_hint = 0;  // with reject: where to look for agreement next
   // Read token; heartbeat round; kTransferLeader: the target; vote requests and their rejections:
-  // the term of the entry at `commit`.
+  // the term of the entry at `commit`; kLogEnd: which question it is.
   uint64_t context = 0;
   bool force = false;  // kVote: by transfer, the lease of the old leader does not hold it up
 };

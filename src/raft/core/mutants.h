@@ -50,7 +50,8 @@
   X(kPreVoteBumpsTerm, "a pre-vote raises the term")                                              \
   X(kUncommittedNeverFreed, "a commit makes no room for proposals")                               \
   X(kPromotionForgetsProgress, "a learner that is promoted is tracked anew")                      \
-  X(kProposeDuringTransfer, "a proposal is accepted during a transfer")
+  X(kProposeDuringTransfer, "a proposal is accepted during a transfer")                           \
+  X(kLostLogTrusted, "a node that may have lost acknowledged entries votes")
 
 #ifdef KIWI_MUTANTS
 #include <cstdint>

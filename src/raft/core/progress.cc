@@ -88,6 +88,13 @@ bool Progress::OnReject(LogIndex rejected, LogIndex hint) {
   return true;
 }
 
+void Progress::OnLost(LogIndex end) {
+  match = 0;
+  if (state == ProgressState::kSnapshot) return;
+  BecomeProbe();
+  next = end + 1;
+}
+
 void Progress::OnSend(LogIndex last, uint64_t bytes) {
   if (state == ProgressState::kProbe) {
     probe_sent = true;

@@ -56,6 +56,8 @@ struct Progress {
 
   // True when match grew.
   bool OnAck(LogIndex index);
+  // It may have lost anything that it acknowledged; its log ends there, and is to be compared anew.
+  void OnLost(LogIndex end);
   // The follower refused an append after `rejected`; agreement is to be looked for at `hint`.
   // False when that is old news.
   bool OnReject(LogIndex rejected, LogIndex hint);

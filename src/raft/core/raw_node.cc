@@ -115,6 +115,8 @@ LogIndex RawNode::applied_index() const { return core_->applied(); }
 LogIndex RawNode::last_index() const { return core_->log().LastIndex(); }
 LogIndex RawNode::first_index() const { return core_->log().FirstIndex(); }
 const ConfState& RawNode::conf_state() const { return core_->conf(); }
+bool RawNode::distrusted() const { return core_->distrusted(); }
+void RawNode::Trust() { core_->Trust(); }
 const Status& RawNode::error() const { return core_->error(); }
 
 std::vector<RawNode::PeerProgress> RawNode::Progress() const {

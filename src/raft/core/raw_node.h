@@ -46,6 +46,10 @@ struct CoreOptions {
   uint64_t max_tail_bytes = 1 << 20;
   size_t max_tail_entries = 1024;
   LogIndex applied = 0;  // what the state machine already holds at start
+  // The log may have lost entries at its end that this node has acknowledged, but no vote and no
+  // term, and no membership change: it neither votes nor campaigns until a leader has given them
+  // back. Without effect in a group of one voter, which nobody can help.
+  bool distrusted = false;
   uint64_t random_seed = 1;
 };
 
@@ -146,6 +150,10 @@ class RawNode {
   LogIndex last_index() const;
   LogIndex first_index() const;
   const ConfState& conf_state() const;
+  // CoreOptions::distrusted, and no leader has caught this node up yet.
+  bool distrusted() const;
+  // An operator takes the log for what it is: acknowledged entries may be lost for good.
+  void Trust();
   // The first failure to read the log, or ok. Behind it nothing more is handed out to be applied;
   // the host stops the node.
   const Status& error() const;

@@ -114,6 +114,7 @@ void Core::OnPersisted(uint64_t ready_number) {
     news = true;
   }
   if (!news) return;
+  MaybeTrust();
   if (role_ == Role::kLeader) {
     AckOwnLog();
   } else if (role_ == Role::kCandidate) {

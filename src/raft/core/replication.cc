@@ -158,6 +158,7 @@ void Core::AppendEntries(Message& m) {
   if (m.index < commit_) {
     response.index = commit_;
     Send(std::move(response));
+    ProvenEqual(commit_);
     return;
   }
   const bool unchecked = KIWI_MUTANT(kAppendUnchecked) && m.index <= log_.LastIndex();
@@ -175,6 +176,7 @@ void Core::AppendEntries(Message& m) {
   CommitTo(std::min(m.commit, proven));
   response.index = last_new;
   Send(std::move(response));
+  ProvenEqual(last_new);
 }
 
 // Entries that are there already stay untouched, and so does what follows them: the message may be
@@ -213,12 +215,15 @@ void Core::TruncateFrom(LogIndex index) {
 }
 
 void Core::HandleHeartbeat(const Message& m) {
-  CommitTo(std::min(m.commit, log_.LastIndex()));
+  // The leader takes it for acknowledged, and it may be lost.
+  const LogIndex known = distrusted_ ? ProvenIndex() : log_.LastIndex();
+  CommitTo(std::min(m.commit, known));
   Message response;
   response.type = MessageType::kHeartbeatResponse;
   response.to = m.from;
   response.context = m.context;
   Send(std::move(response));
+  AskLogEnd();
 }
 
 void Core::HandleSnapshot(const Message& m) {
@@ -241,6 +246,7 @@ void Core::HandleSnapshot(const Message& m) {
   response.to = m.from;
   response.index = commit_;
   Send(std::move(response));
+  ProvenEqual(commit_);
 }
 
 void Core::HandleAppendResponse(const Message& m) {

@@ -139,6 +139,9 @@ void Core::StepLeader(Message& m) {
     case MessageType::kTransferLeader:
       (void)StartTransfer(m.context);
       break;
+    case MessageType::kLogEnd:
+      HandleLogEnd(m);
+      break;
     default:
       break;
   }
@@ -164,6 +167,9 @@ void Core::StepFollower(Message& m) {
       break;
     case MessageType::kReadIndexResponse:
       HandleReadIndexResponse(m);
+      break;
+    case MessageType::kLogEndResponse:
+      HandleLogEndResponse(m);
       break;
     default:
       break;

@@ -55,6 +55,7 @@ Status Node::Start() {
             conf_state_.voters_outgoing.empty();
     tick_base_ns_ = clock_->MonotonicNs();
     meter_.Begin(tick_base_ns_);
+    distrusted_ = core_->distrusted();
     if (alone) KIWI_RETURN_IF_ERROR(core_->Campaign());
     if (peers_ != nullptr) peers_->MembersChanged(membership_);
   }
@@ -105,9 +106,9 @@ void Node::Stop() {
   if (log_thread_.joinable()) log_thread_.join();
   ApplyCommitted(false);
   if (!storage_failed()) {
-    if (const Status s = log_->Sync(); !s.ok()) {
-      KIWI_LOG(kError, "log sync at shutdown failed error=\"{}\"", s.ToString());
-    }
+    const Status s = log_->Sync();
+    stopped_clean_ = s.ok();
+    if (!s.ok()) KIWI_LOG(kError, "log sync at shutdown failed error=\"{}\"", s.ToString());
   }
   std::deque<InFlight> lost;
   {
@@ -271,6 +272,7 @@ NodeStatus Node::GetStatus() const {
     status.conf_state = conf_state_;
     status.membership = membership_;
     status.peers = core_->Progress();
+    status.distrusted = core_->distrusted();
     if (!storage_status_.ok()) status.storage_error = storage_status_.ToString();
   }
   status.applied_index = applied_index();

@@ -91,6 +91,7 @@ struct NodeStatus {
   Membership membership;
   std::vector<RawNode::PeerProgress> peers;  // of a leader
   uint64_t forwards_under_way = 0;
+  bool distrusted = false;  // CoreOptions::distrusted, and not caught up yet
 };
 
 class Node {
@@ -174,6 +175,16 @@ class Node {
   // entry of another term came there.
   Result<ProposeResult> ProposeConfChange(const ConfChange& change) KIWI_EXCLUDES(core_mu_);
   Status TransferLeadership(NodeId target) KIWI_EXCLUDES(core_mu_);
+  // CoreOptions::distrusted, until a leader has caught this node up, or an operator says that the log
+  // is to be taken for what it is.
+  bool distrusted() const { return distrusted_.load(); }
+  void Trust() KIWI_EXCLUDES(core_mu_);
+  // What was written to the log so far is on the disk.
+  Status SyncLog() { return log_->Sync(); }
+  // Once it has stopped: all of the log is on the disk.
+  bool stopped_clean() const { return stopped_clean_.load(); }
+  // The group goes on without this node: it neither campaigns nor listens any more.
+  void Retire() { retired_.store(true); }
   // Hands the leadership to the peer that is furthest, if this node has it; waits until it is gone.
   void StepDown(int64_t timeout_ms) KIWI_EXCLUDES(core_mu_);
 
@@ -303,6 +314,9 @@ class Node {
 
   std::atomic<FsyncMode> fsync_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> retired_{false};
+  std::atomic<bool> distrusted_{false};
+  std::atomic<bool> stopped_clean_{false};
   std::atomic<int64_t> read_until_ns_{0};  // monotonic; 0: not now, kAlways: while alone
   std::atomic<LogIndex> commit_index_{0};  // at least what any message has told
   std::atomic<NodeId> leader_{kNoNode};

@@ -219,6 +219,8 @@ void Node::TakeReady() {
     while (!next_work_.entries.empty() && next_work_.entries.back().index >= entry.index) {
       next_work_.entries.pop_back();
     }
+    // A node must not forget who else there is: alone again, it would elect itself.
+    if (entry.type == EntryType::kConfChange) next_work_.must_sync = true;
     next_work_.entries.push_back(std::move(entry));
   }
   QueueCommitted(std::move(ready.committed_entries));

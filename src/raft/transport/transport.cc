@@ -24,7 +24,9 @@ constexpr std::string_view kMessageNames[] = {"?",
                                               "timeout-now",
                                               "read-index",
                                               "read-index-response",
-                                              "transfer-leader"};
+                                              "transfer-leader",
+                                              "log-end",
+                                              "log-end-response"};
 constexpr size_t kUnknownMax = 64;
 constexpr int64_t kTickMs = 10;
 
@@ -98,7 +100,7 @@ void Transport::Impl::SetClusterId(uint64_t cluster_id) {
   loop_.Wake();
 }
 
-void Transport::Impl::SetPeers(const std::vector<PeerAddress>& peers) {
+void Transport::Impl::SetPeers(const std::vector<PeerAddress>& peers, NodeId last_id) {
   {
     MutexLock lock(mu_);
     std::map<NodeId, std::shared_ptr<Peer>> table;
@@ -113,6 +115,7 @@ void Transport::Impl::SetPeers(const std::vector<PeerAddress>& peers) {
       table[address.id] = std::make_shared<Peer>(address, std::move(counters));
     }
     peers_ = std::move(table);
+    last_id_.store(last_id, std::memory_order_release);
   }
   peers_changed_.store(true, std::memory_order_release);
   loop_.Wake();
@@ -263,7 +266,9 @@ void Transport::Stop() { impl_->Stop(); }
 int Transport::port() const { return impl_->port(); }
 void Transport::SetClusterId(uint64_t cluster_id) { impl_->SetClusterId(cluster_id); }
 uint64_t Transport::cluster_id() const { return impl_->cluster_id(); }
-void Transport::SetPeers(const std::vector<PeerAddress>& peers) { impl_->SetPeers(peers); }
+void Transport::SetPeers(const std::vector<PeerAddress>& peers, NodeId last_id) {
+  impl_->SetPeers(peers, last_id);
+}
 void Transport::Send(Message message) { impl_->Send(std::move(message)); }
 Status Transport::SendService(NodeId to, ServiceKind kind, std::string payload) {
   return impl_->SendService(to, kind, std::move(payload));

@@ -23,6 +23,8 @@ class FakeGroup final : public GroupView {
     return Note(what);
   }
 
+  Status AcceptLoss() override { return Note("accept loss"); }
+
   GroupReport report;
   Status result;
   std::string asked;
@@ -55,6 +57,8 @@ TEST_F(RaftTest, StatusNamesTheMembersAndWhatMovesBetweenThem) {
 }
 
 TEST_F(RaftTest, ChangesArePassedOnAsTheyWereAsked) {
+  EXPECT_EQ(Do("RAFT.ACCEPT_LOSS"), "OK");
+  EXPECT_EQ(group.asked, "accept loss");
   EXPECT_EQ(Do("RAFT.NODE ADD 4 10.0.0.4:7004"), "OK");
   EXPECT_EQ(group.asked, "add 4 10.0.0.4|7004 |0");
   EXPECT_EQ(Do("RAFT.NODE ADD 4 [::1]:7004 h:6379"), "OK");
