@@ -53,6 +53,9 @@ enum Flag : uint32_t {
   kPerArgument = 1u << 27,
   // Cheap enough for a net loop although Redis does not flag it fast (SET and its kin).
   kCheap = 1u << 28,
+  // Reads the keyspace by ServerView::ReadKeyspace, at a linearizable point like kReadOnly, although
+  // Redis does not flag it so.
+  kReadsKeyspace = 1u << 30,
   kAwaitsReplicas = 1u << 29,  // WAIT: may be put off, without a thread, until others have the log
 };
 

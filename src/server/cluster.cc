@@ -78,6 +78,7 @@ void Cluster::MembersChanged(const raft::Membership& membership) {
     for (raft::PeerAddress& peer : peers_) leaving_.push_back({peer, leaving_until_ns});
     peers_.clear();
   }
+  last_id_ = removed_ ? raft::kNoNode : membership.last_id;
   transport_.SetClusterId(membership.cluster_id);
   TellTransport();
 }
@@ -85,7 +86,7 @@ void Cluster::MembersChanged(const raft::Membership& membership) {
 void Cluster::TellTransport() {
   std::vector<raft::PeerAddress> all = peers_;
   for (const Leaving& leaving : leaving_) all.push_back(leaving.address);
-  transport_.SetPeers(all);
+  transport_.SetPeers(all, last_id_);
 }
 
 void Cluster::ForgetLeaving() {
@@ -96,18 +97,25 @@ void Cluster::ForgetLeaving() {
   }
 }
 
-void Cluster::OnRemoved(raft::NodeId from) {
-  if (from != node_->leader() || removed_.exchange(true)) return;
+// Removed while it was down: nobody tells it, but all whom it dials refuse it for that reason.
+void Cluster::OnToldRemoved(raft::NodeId by) {
+  if (node_->leader() == raft::kNoNode) Retire(by);
+}
+
+void Cluster::Retire(raft::NodeId told_by) {
+  if (removed_.exchange(true)) return;
+  node_->Retire();
   {
     MutexLock lock(members_mu_);
     peers_.clear();
     leaving_.clear();
+    last_id_ = raft::kNoNode;
     TellTransport();
   }
   KIWI_LOG(kWarn,
-           "the group has removed this node node={} leader={}: it takes no part any more, and its "
+           "the group has removed this node node={} told_by={}: it takes no part any more, and its "
            "id is not used again; to come back, empty its data directory and let it join",
-           options_.self.id, from);
+           options_.self.id, told_by);
 }
 
 void Cluster::TellTime(int64_t group_ms) {
@@ -138,7 +146,8 @@ void Cluster::OnService(raft::NodeId from, raft::ServiceKind kind, std::string&&
       return;
     }
     case kRemovedKind:
-      return OnRemoved(from);
+      if (from == node_->leader()) Retire(from);
+      return;
     case kJoinKind:
       if (!admin_.Post([this, from, request = std::move(payload)] { AnswerJoin(from, request); })) {
         KIWI_LOG(kWarn, "request to join dropped: too many wait");

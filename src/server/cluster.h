@@ -60,7 +60,8 @@ class Cluster final : public raft::Peers,
   // Returns once the change is applied here. kNotLeader; kBusy: another change is under way, try
   // again; kAborted: it is not known whether it took effect.
   Status AddNode(const raft::Member& member, int64_t timeout_ms);  // a learner, promoted later
-  // Unless forced: only what has caught up, and only if a reachable majority remains.
+  // Unless forced: only what has caught up, and only if a reachable majority remains. A leader that
+  // is to remove itself hands over first, and answers kNotLeader: the next one does it.
   Status PromoteNode(raft::NodeId id, bool force, int64_t timeout_ms);
   Status RemoveNode(raft::NodeId id, bool force, int64_t timeout_ms);
   // kNotLeader, and where the leader is.
@@ -93,6 +94,7 @@ class Cluster final : public raft::Peers,
   void OnService(raft::NodeId from, raft::ServiceKind kind, std::string&& payload) override;
   void OnServiceDown(raft::NodeId peer, raft::ServiceEnd end) override;
   void OnServiceUp(raft::NodeId) override { node_->OnForwardUp(); }
+  void OnToldRemoved(raft::NodeId by) override;
 
   // --- raft::SnapshotHost and raft::SnapshotWire ---
   void ReportSnapshot(raft::NodeId peer, bool success) override {
@@ -117,11 +119,12 @@ class Cluster final : public raft::Peers,
   };
 
   Status Change(const raft::ConfChange& change, int64_t timeout_ms);
+  Status HandOver(int64_t timeout_ms);
   size_t ReachableVoters(const raft::NodeStatus& status, raft::NodeId without) const;
   void PromoteCaughtUp(const raft::NodeStatus& status);
   void CompactForJoiners(const raft::NodeStatus& status);
   void ForgetLeaving();
-  void OnRemoved(raft::NodeId from);
+  void Retire(raft::NodeId told_by);
   void AnswerJoin(raft::NodeId from, const std::string& request);
   JoinAnswer TakeIn(const std::string& request);
   Result<raft::NodeId> TakeInAs(raft::Member member);
@@ -141,6 +144,7 @@ class Cluster final : public raft::Peers,
   Mutex members_mu_;
   std::vector<raft::PeerAddress> peers_ KIWI_GUARDED_BY(members_mu_);  // the members
   std::vector<Leaving> leaving_ KIWI_GUARDED_BY(members_mu_);
+  raft::NodeId last_id_ KIWI_GUARDED_BY(members_mu_) = raft::kNoNode;  // ids up to it were given
   void TellTransport() KIWI_REQUIRES(members_mu_);
 };
 

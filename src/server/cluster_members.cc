@@ -145,7 +145,10 @@ Status Cluster::PromoteNode(raft::NodeId id, bool force, int64_t timeout_ms) {
   if (std::binary_search(voters.begin(), voters.end(), id)) return {};
   const auto peer = std::find_if(status.peers.begin(), status.peers.end(),
                                  [id](const auto& p) { return p.id == id; });
-  if (!force && (peer == status.peers.end() || peer->match + kPromoteLag < status.last_index)) {
+  // One that was never heard of has a match of 0, which is close to the end of a short log.
+  const bool caught_up = peer != status.peers.end() && peer->recently_active && peer->match > 0 &&
+                         peer->match + kPromoteLag >= status.last_index;
+  if (!force && !caught_up) {
     return Invalid(Named(id) + " has not caught up and would hold the group up; FORCE overrides");
   }
   return Change(OneStep(raft::ConfChangeType::kAddVoter, id), timeout_ms);
@@ -166,7 +169,25 @@ Status Cluster::RemoveNode(raft::NodeId id, bool force, int64_t timeout_ms) {
                      " voters are reachable, which is no majority; FORCE overrides");
     }
   }
+  // A leader that removes itself leaves a group without one until somebody's patience ends.
+  if (id == options_.self.id) {
+    const Status handed = HandOver(timeout_ms);
+    if (handed.ok()) return NotLeader();
+    if (!force) return handed;
+  }
   return Change(OneStep(raft::ConfChangeType::kRemove, id), timeout_ms);
+}
+
+Status Cluster::HandOver(int64_t timeout_ms) {
+  KIWI_RETURN_IF_ERROR(node_->TransferLeadership(raft::kNoNode));
+  const int64_t deadline_ns = clock_->MonotonicNs() + timeout_ms * 1'000'000;
+  while (node_->is_leader() || node_->leader() == raft::kNoNode) {
+    if (stopping_ || clock_->MonotonicNs() > deadline_ns) {
+      return {StatusCode::kAborted, "the leadership was not taken over in time"};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return {};
 }
 
 Status Cluster::Change(const raft::ConfChange& change, int64_t timeout_ms) {

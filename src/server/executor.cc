@@ -183,7 +183,7 @@ Executor::Step Executor::Refuse(Batch& batch, Item& item, std::string_view refus
 // Whether the command looks at the keyspace here and now.
 bool Executor::ReadsState(const Session& session, const Command& command) const {
   if (!command.Is(commands::kTransaction)) {
-    return command.Is(commands::kReadOnly) && !session.in_transaction();
+    return command.Is(commands::kReadOnly | commands::kReadsKeyspace) && !session.in_transaction();
   }
   return command.full_name == "watch" ||
          (command.full_name == "exec" && session.in_transaction() && !session.queue().has_write());

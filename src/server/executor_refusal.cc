@@ -22,6 +22,8 @@ std::string_view ProposalErrorText(raft::ProposalError error) {
       return "ERR The server is shutting down";
     case raft::ProposalError::kUnknown:
       return "UNKNOWN outcome: the write may or may not take effect";
+    case raft::ProposalError::kUnreadable:
+      return "ERR The leader cannot read this write; do all nodes run the same version?";
   }
   return "ERR";
 }

@@ -15,7 +15,10 @@ using commands::Args;
 bool Executor::MustWait(Batch& batch, Args args) const {
   int64_t replicas = 0;
   int64_t timeout_ms = 0;
-  if (std::exchange(batch.wait_over, false)) return false;
+  if (std::exchange(batch.wait_over, false)) {
+    batch.session().SetBlocked(false);
+    return false;
+  }
   if (!ParseInt64(args[1], &replicas) || !ParseInt64(args[2], &timeout_ms) || timeout_ms < 0) {
     return false;
   }
@@ -33,6 +36,7 @@ void Executor::AwaitReplicas(Batch& batch) {
   constexpr int64_t kForeverMs = int64_t{1} << 40;  // as good as: 34 years
   const int64_t deadline_ns =
       timeout_ms == 0 ? 0 : clock_->MonotonicNs() + std::min(timeout_ms, kForeverMs) * kNsPerMs;
+  batch.session().SetBlocked(true);
   replica_waits_->Add(&batch, batch.session().last_write(), static_cast<uint64_t>(replicas),
                       deadline_ns);
 }

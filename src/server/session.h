@@ -99,6 +99,8 @@ class Session final : public net::Connection::Handler, public commands::SessionV
     priority_ = priority;
     priority_chosen_ = true;
   }
+  // For a while in which its batch waits for something, by a command's wish.
+  void SetBlocked(bool on) { record_->SetFlag(ClientRecord::kBlocked, on); }
   void SetNoEvict(bool on) override { record_->SetFlag(ClientRecord::kNoEvict, on); }
   void SetReadOnly(bool on) override { read_only_ = on; }
   uint64_t last_write() const override { return last_write_; }

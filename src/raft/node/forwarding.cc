@@ -10,6 +10,7 @@ namespace {
 
 // message = format u8 · incarnation fixed64 · (sequence varint · flags u8 · records prefixed)*
 // answer  = format u8 · incarnation fixed64 · (sequence varint · error u8)*
+//   sequence 0: all that is under way, unknown; incarnation 0: it could not be read
 // flags: bits 0-1 the priority, bit 2 slow.
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kPriorityMask = 3;
@@ -86,15 +87,21 @@ std::vector<Proposal*> ForwardedProposals::TakeAll() {
 std::vector<ForwardedProposals::Refused> ForwardedProposals::TakeRefused(std::string_view answer) {
   std::vector<Refused> refused;
   uint64_t incarnation = 0;
-  if (!ReadHead(&answer, &incarnation) || incarnation != incarnation_) return refused;
-  MutexLock lock(mu_);
-  uint64_t sequence = 0;
-  uint8_t error = 0;
-  while (GetVarint(&answer, &sequence) && ReadByte(&answer, &error)) {
-    if (error > static_cast<uint8_t>(ProposalError::kUnknown)) break;
-    if (Proposal* proposal = TakeLocked(sequence); proposal != nullptr) {
+  const bool head = ReadHead(&answer, &incarnation);
+  if (head && incarnation != incarnation_ && incarnation != 0) return refused;
+  bool all = !head;
+  while (!all && !answer.empty()) {
+    uint64_t sequence = 0;
+    uint8_t error = 0;
+    all = !GetVarint(&answer, &sequence) || !ReadByte(&answer, &error) || sequence == 0 ||
+          error > static_cast<uint8_t>(ProposalError::kUnreadable);
+    if (all) break;
+    if (Proposal* proposal = Take(incarnation, sequence); proposal != nullptr) {
       refused.push_back({proposal, static_cast<ProposalError>(error)});
     }
+  }
+  if (all) {
+    for (Proposal* proposal : TakeAll()) refused.push_back({proposal, ProposalError::kUnknown});
   }
   return refused;
 }
@@ -140,6 +147,28 @@ Result<std::vector<RemoteProposal*>> RemoteProposal::Decode(NodeId from, std::st
   proposals.reserve(read.size());
   for (auto& proposal : read) proposals.push_back(proposal.release());
   return proposals;
+}
+
+std::string RemoteProposal::RefusalOf(std::string_view message) {
+  std::string answer;
+  uint64_t incarnation = 0;
+  bool readable = ReadHead(&message, &incarnation);
+  AppendHead(readable ? incarnation : 0, &answer);
+  while (readable && !message.empty()) {
+    uint64_t sequence = 0;
+    uint8_t flags = 0;
+    std::string_view records;
+    readable = GetVarint(&message, &sequence) && sequence != 0 && ReadByte(&message, &flags) &&
+               GetLengthPrefixed(&message, &records);
+    if (!readable) break;
+    PutVarint(&answer, sequence);
+    answer.push_back(static_cast<char>(ProposalError::kUnreadable));
+  }
+  if (!readable) {
+    PutVarint(&answer, 0);
+    answer.push_back(static_cast<char>(ProposalError::kUnknown));
+  }
+  return answer;
 }
 
 void RemoteProposal::Replayed() { const std::unique_ptr<RemoteProposal> self(this); }

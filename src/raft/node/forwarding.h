@@ -33,12 +33,13 @@ class ForwardedProposals {
   // Null: not (or no longer) here.
   Proposal* Take(uint64_t incarnation, uint64_t sequence) KIWI_EXCLUDES(mu_);
   std::vector<Proposal*> TakeAll() KIWI_EXCLUDES(mu_);
-  // The proposals that an answer names, with what became of them.
+  // The proposals that an answer names, with what became of them; all with kUnknown, if it is
+  // damaged or says that the leader could not tell which ones a message held.
   struct Refused {
     Proposal* proposal;
     ProposalError error;
   };
-  std::vector<Refused> TakeRefused(std::string_view answer) KIWI_EXCLUDES(mu_);
+  std::vector<Refused> TakeRefused(std::string_view answer);
   size_t bytes() const KIWI_EXCLUDES(mu_);  // records under way
 
  private:
@@ -57,9 +58,12 @@ class RemoteProposal final : public Proposal {
   // answer(origin node, bytes) carries a refusal back.
   using Answer = std::function<void(NodeId, std::string)>;
 
-  // kCorruption when the message means nothing; then none is made.
+  // kCorruption when the message means nothing; then none is made, and RefusalOf answers it.
   static Result<std::vector<RemoteProposal*>> Decode(NodeId from, std::string_view message,
                                                      const Answer& answer);
+  // The answer to a message that was not taken: kUnreadable for each proposal that is recognised
+  // in it. What is behind the damage nobody can name: then all that is under way is unknown.
+  static std::string RefusalOf(std::string_view message);
 
   // With the kOrigin record in front.
   std::string_view records() const override { return records_; }

@@ -12,6 +12,8 @@ namespace kiwi::raft {
 namespace {
 
 constexpr uint64_t kTicksBetweenTime = 5;
+// A read whose moment is confirmed waits so many times longer for this node to come that far.
+constexpr int64_t kPatienceBehind = 20;
 
 }  // namespace
 
@@ -22,6 +24,10 @@ Node::Consequences Node::Settle() {
   AskReads();
   TakeReadys();
   UpdateReadAllowed();
+  if (distrusted_.load() && !core_->distrusted()) {
+    KIWI_LOG(kInfo, "a leader has caught this node up: it votes again term={}", core_->term());
+    distrusted_ = false;
+  }
   Consequences consequences;
   consequences.log = !next_work_.empty();
   consequences.apply = !committed_.empty();
@@ -79,7 +85,9 @@ void Node::OnSoftState(const SoftState& state) {
 void Node::CatchUpTicks() {
   const int64_t passed_ns = clock_->MonotonicNs() - tick_base_ns_;
   const auto due = static_cast<uint64_t>(passed_ns / (options_.tick_ms * 1'000'000));
-  for (; ticks_ < due; ++ticks_) core_->Tick();
+  for (; ticks_ < due; ++ticks_) {
+    if (!retired_.load()) core_->Tick();
+  }
 }
 
 void Node::TellTime() {
@@ -116,7 +124,12 @@ void Node::ExpireWaiting(int64_t now_ns, Consequences* consequences) {
   } else if (compose_blocked_.exchange(false)) {
     consequences->log = true;
   }
-  if (!reads_.empty()) reads_.TakeLate(now_ns - patience_ns, &consequences->late_reads);
+  if (reads_.empty()) return;
+  reads_.TakeLate(now_ns - patience_ns, &consequences->late_reads);
+  // A node that is behind catches up, unless nobody sends it anything or it cannot write.
+  const bool hopeless = leader() == kNoNode || storage_failed();
+  const int64_t behind_ns = hopeless ? patience_ns : kPatienceBehind * patience_ns;
+  reads_.TakeBehind(now_ns - behind_ns, &consequences->late_reads);
 }
 
 // --- messages ---
@@ -129,7 +142,7 @@ void Node::Step(Message message) {
   Consequences consequences;
   {
     MutexLock lock(core_mu_);
-    if (stopping_.load()) return;
+    if (stopping_.load() || retired_.load()) return;
     CatchUpTicks();
     const NodeId from = message.from;
     meter_.OnReceived(message);
@@ -168,9 +181,9 @@ void Node::OnForward(NodeId from, std::string_view proposals) {
     peers_->AnswerForward(origin, std::move(answer));
   });
   if (!read.ok()) {
-    KIWI_LOG(kWarn, "forwarded writes ignored from={} error=\"{}\"", from,
+    KIWI_LOG(kWarn, "forwarded writes refused from={} error=\"{}\"", from,
              read.status().ToString());
-    return;
+    return peers_->AnswerForward(from, RemoteProposal::RefusalOf(proposals));
   }
   const bool leading = is_leader();
   for (RemoteProposal* proposal : *read) {
@@ -235,6 +248,12 @@ void Node::AwaitRead(ReadWaiter* waiter) {
 }
 
 // --- leadership and membership ---
+
+void Node::Trust() {
+  MutexLock lock(core_mu_);
+  core_->Trust();
+  distrusted_ = false;
+}
 
 NodeId Node::FurthestPeer() const {
   NodeId best = kNoNode;

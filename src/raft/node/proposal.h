@@ -20,6 +20,9 @@ enum class ProposalError : uint8_t {
   kStorage,    // never proposed: the log does not take writes (disk full, failing)
   kShutdown,   // never proposed
   kUnknown,    // was proposed; whether it takes effect is not known
+  // Never proposed: the leader cannot read what was forwarded to it. Behind kUnknown, because these
+  // numbers travel between nodes.
+  kUnreadable,
 };
 
 // When the log had taken a proposal how far, in Ticks (base/ticks.h); 0: it has not, or this node

@@ -50,6 +50,11 @@ void ReadQueue::TakeLate(int64_t since_ns, std::vector<ReadWaiter*>* out) {
   for (Question& question : asked_) TakeLateOf(&question.waiting, since_ns, out);
 }
 
+void ReadQueue::TakeBehind(int64_t since_ns, std::vector<ReadWaiter*>* out) {
+  for (Confirmed& confirmed : confirmed_) TakeLateOf(&confirmed.waiting, since_ns, out);
+  std::erase_if(confirmed_, [](const Confirmed& c) { return c.waiting.empty(); });
+}
+
 void ReadQueue::TakeAll(std::vector<ReadWaiter*>* out) {
   TakeLate(std::numeric_limits<int64_t>::max(), out);
   TakeReady(std::numeric_limits<LogIndex>::max(), out);

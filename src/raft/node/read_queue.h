@@ -38,6 +38,8 @@ class ReadQueue {
   void TakeReady(LogIndex applied, std::vector<ReadWaiter*>* out);
   // Those without an answer that came before `since_ns`.
   void TakeLate(int64_t since_ns, std::vector<ReadWaiter*>* out);
+  // Those whose answer this node has not applied yet, and that came before `since_ns`.
+  void TakeBehind(int64_t since_ns, std::vector<ReadWaiter*>* out);
   void TakeAll(std::vector<ReadWaiter*>* out);
 
  private:

@@ -33,10 +33,13 @@ enum FrameFlags : uint8_t {
   kFrameLow = 4,   // in the lane of lower precedence
 };
 
+// Of a kRefuse: the sender's id was a member's, or could have been, and is nobody's any more.
+inline constexpr uint8_t kRefusedAsRemoved = 1;
+
 struct Frame {
   FrameType type = FrameType::kPing;
   uint8_t flags = 0;
-  uint8_t kind = 0;        // kService: its kind
+  uint8_t kind = 0;        // kService: its kind; kRefuse: kRefusedAsRemoved or 0
   uint32_t raw_bytes = 0;  // with kFrameLz4
   std::string_view payload;
 };

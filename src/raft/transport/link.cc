@@ -63,9 +63,10 @@ Link::Link(LinkOwner* owner, const TransportOptions& options, net::Connection* c
 
 // --- out ---
 
-void Link::WriteFrame(FrameType type, std::string_view payload) {
+void Link::WriteFrame(FrameType type, std::string_view payload, uint8_t kind) {
   Frame frame;
   frame.type = type;
+  frame.kind = kind;
   frame.payload = payload;
   std::string bytes;
   AppendFrame(frame, &bytes);
@@ -173,6 +174,7 @@ Status Link::OnFrame(const Frame& frame) {
 
 Status Link::OnHandshakeFrame(const Frame& frame) {
   if (dialed_ && frame.type == FrameType::kRefuse) {
+    told_removed_ = frame.kind == kRefusedAsRemoved;
     return Status(StatusCode::kInvalidArgument,
                   "refused by the peer: " + std::string(frame.payload));
   }
@@ -199,7 +201,8 @@ Status Link::OnHandshakeFrame(const Frame& frame) {
     status = owner_->OnHello(*this, hello_);
   }
   if (!status.ok()) {
-    WriteFrame(FrameType::kRefuse, status.message().substr(0, kHandshakeBytesMax));
+    WriteFrame(FrameType::kRefuse, status.message().substr(0, kHandshakeBytesMax),
+               removed_peer_ ? kRefusedAsRemoved : 0);
     return Status(StatusCode::kInvalidArgument, std::string(status.message()));
   }
   Welcome welcome;
@@ -302,6 +305,12 @@ void Link::Close(LinkError error, const Status& reason) {
   } else {
     connection_->Close(reason);
   }
+}
+
+void Link::Evict(const Status& reason) {
+  evicted_ = true;
+  if (!down_) Down(LinkError::kTimeout, reason);
+  connection_->Close(reason);
 }
 
 void Link::Down(LinkError error, const Status& reason) {

@@ -55,14 +55,20 @@ class Link final : public net::Connection::Handler {
   bool dialed() const { return dialed_; }
   bool established() const { return established_ && !down_; }
   bool was_established() const { return established_; }
+  int64_t born_ms() const { return born_ms_; }
+  bool evicted() const { return evicted_; }
   // What was agreed on; before the handshake, what this node wants (dialed).
   StreamKind stream() const { return hello_.stream; }
   NodeId peer() const { return peer_; }
   bool join_only() const { return join_only_; }
+  // The peer has refused this node because it was removed from the cluster.
+  bool told_removed() const { return told_removed_; }
   const std::string& address() const { return address_; }
 
   // From OnHello: what this link may carry.
   void SetJoinOnly() { join_only_ = true; }
+  // From OnHello, with a refusal: the reason is that the peer is a member no more.
+  void SetRemovedPeer() { removed_peer_ = true; }
   // From OnEstablished.
   void SetQueue(std::shared_ptr<SendQueue> queue) { queue_ = std::move(queue); }
   const std::shared_ptr<SendQueue>& queue() const { return queue_; }
@@ -72,6 +78,8 @@ class Link final : public net::Connection::Handler {
   void Welcomed(uint64_t own_cluster_id) { own_cluster_id_ = own_cluster_id; }
 
   void Close(LinkError error, const Status& reason);
+  // Closes it at once, even if a refusal is still on its way.
+  void Evict(const Status& reason);
   void Pump(int64_t now_ms);
   bool WantsPump();  // there are frames, and room for them
   void Tick(int64_t now_ms);
@@ -100,7 +108,7 @@ class Link final : public net::Connection::Handler {
   Status OnPong(std::string_view payload);
   void Deliver(Message&& message);
   void Establish();
-  void WriteFrame(FrameType type, std::string_view payload);
+  void WriteFrame(FrameType type, std::string_view payload, uint8_t kind = 0);
   void CloseFor(const Status& reason);
   void Down(LinkError error, const Status& reason);
 
@@ -113,8 +121,11 @@ class Link final : public net::Connection::Handler {
   NodeId peer_ = kNoNode;
   uint64_t own_cluster_id_ = 0;
   bool join_only_ = false;
+  bool removed_peer_ = false;
+  bool told_removed_ = false;
   bool established_ = false;
   bool down_ = false;
+  bool evicted_ = false;
   std::shared_ptr<SendQueue> queue_;
   std::shared_ptr<PeerCounters> counters_;
   Assembly lanes_[2];

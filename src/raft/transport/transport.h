@@ -70,8 +70,8 @@ struct TransportOptions {
   int breaker_failures = 5;        // in a row: the breaker opens, and only probes at backoff_max_ms
   int64_t ping_interval_ms = 500;  // on an established connection
   int64_t link_timeout_ms = 5000;  // a connection that moves nothing for so long is broken
-  size_t incoming_max = 256;       // connections accepted at a time
-  int64_t spin_us = 0;             // LoopOptions::spin_us
+  size_t incoming_max = 256;  // connections accepted at a time; strangers give way to newer ones
+  int64_t spin_us = 0;        // LoopOptions::spin_us
 
   fault::LinkFaults* faults = nullptr;  // not owned; null: none
 };
@@ -94,6 +94,8 @@ class TransportHandler {
   // The stream this node opened stands: requests are taken.
   virtual void OnServiceUp(NodeId /*peer*/) {}
   virtual void OnPeerUp(NodeId /*peer*/) {}  // the message stream stands
+  // A peer refuses this node because its id was removed from the cluster. Each time.
+  virtual void OnToldRemoved(NodeId /*by*/) {}
 };
 
 enum class LinkError : uint8_t {
@@ -150,8 +152,9 @@ class Transport {
   void SetClusterId(uint64_t cluster_id);
   uint64_t cluster_id() const;
   // All peers; self among them is ignored. Connections to and from those not in it any more, or at
-  // another address, are closed.
-  void SetPeers(const std::vector<PeerAddress>& peers);
+  // another address, are closed. Of the ids up to last_id, those that are not among them are nobody's
+  // any more: who comes with one is told so.
+  void SetPeers(const std::vector<PeerAddress>& peers, NodeId last_id = kNoNode);
 
   // Never blocks. A message to a peer that is not known or not connected, or over the bound, is
   // dropped, and OnUnreachable follows.

@@ -35,7 +35,7 @@ class Transport::Impl final : public LinkOwner {
   int port() const;
   void SetClusterId(uint64_t cluster_id);
   uint64_t cluster_id() const { return cluster_id_.load(std::memory_order_acquire); }
-  void SetPeers(const std::vector<PeerAddress>& peers);
+  void SetPeers(const std::vector<PeerAddress>& peers, NodeId last_id);
   void Send(Message message);
   Status SendService(NodeId to, ServiceKind kind, std::string payload);
   size_t service_unsent(NodeId to, ServiceKind kind) const;
@@ -96,6 +96,7 @@ class Transport::Impl final : public LinkOwner {
 
   // --- the loop's thread: transport_links.cc ---
   void OnAccept(int fd);
+  bool EvictOne();
   void MaybeDial(const std::shared_ptr<Peer>& peer, StreamKind stream, int64_t now_ms);
   void OnConnected(const std::shared_ptr<Peer>& peer, StreamKind stream, uint64_t cluster_id,
                    const net::ConnectResult& result);
@@ -117,6 +118,7 @@ class Transport::Impl final : public LinkOwner {
   fault::LinkFaults no_faults_;
   fault::LinkFaults& faults_;
   std::atomic<uint64_t> cluster_id_{0};
+  std::atomic<NodeId> last_id_{kNoNode};    // SetPeers
   std::atomic<bool> restart_{false};        // the cluster id changed
   std::atomic<bool> peers_changed_{false};  // the table did
   std::atomic<bool> stopping_{false};
@@ -138,8 +140,9 @@ class Transport::Impl final : public LinkOwner {
   std::vector<std::shared_ptr<Peer>> loop_peers_;
   uint64_t faults_seen_ = 0;
   size_t held_count_ = 0;  // in all records
-  std::string last_refusal_;
-  int64_t last_refusal_ms_ = 0;
+  int64_t refusals_since_ms_ = 0;
+  uint64_t refusals_shown_ = 0;
+  uint64_t refusals_hidden_ = 0;
 
   // Last: their callbacks use what stands above.
   net::Loop loop_;

@@ -11,7 +11,9 @@
 namespace kiwi::raft {
 namespace {
 
+// Of refused connections, so many are worth a line of the log in so many milliseconds.
 constexpr int64_t kRefusalLogMs = 10'000;
+constexpr uint64_t kRefusalLines = 10;
 
 const char* StreamName(StreamKind stream) {
   return stream == StreamKind::kMessages ? "messages" : "service";
@@ -173,8 +175,23 @@ void Transport::Impl::EndAsk(Ask& ask, Result<std::string> result) {
 
 // --- accepting ---
 
+// Strangers must not keep members out: for a new connection, the oldest goes of those that have shown
+// no membership. A member's is through its handshake long before its turn comes.
+bool Transport::Impl::EvictOne() {
+  Link* oldest = nullptr;
+  for (auto& [key, record] : links_) {
+    Link& link = *record.link;
+    if (link.dialed() || link.evicted() || (link.established() && !link.join_only())) continue;
+    if (oldest == nullptr || link.born_ms() < oldest->born_ms()) oldest = &link;
+  }
+  if (oldest == nullptr) return false;
+  oldest->Evict(Status(StatusCode::kBusy, "too many connections: room for a newer one"));
+  return true;
+}
+
 void Transport::Impl::OnAccept(int fd) {
-  if (accepted_count_ >= options_.incoming_max || stopping_.load(std::memory_order_acquire)) {
+  if ((accepted_count_ >= options_.incoming_max && !EvictOne()) ||
+      stopping_.load(std::memory_order_acquire)) {
     ::close(fd);
     LogRefusal("raft connection refused: " + std::to_string(accepted_count_) +
                " are open, which is the limit");
@@ -213,6 +230,10 @@ Status Transport::Impl::OnHello(Link& link, const Hello& hello) {
                   ", and this node belongs to " + std::to_string(cluster_id));
   }
   if (FindPeer(hello.from) == nullptr) {
+    if (hello.from <= last_id_.load(std::memory_order_acquire)) {
+      link.SetRemovedPeer();
+      return refuse("node " + std::to_string(hello.from) + " was removed from this cluster");
+    }
     return refuse("node " + std::to_string(hello.from) +
                   " is a stranger: not a member that this node knows");
   }
@@ -222,10 +243,19 @@ Status Transport::Impl::OnHello(Link& link, const Hello& hello) {
 
 void Transport::Impl::LogRefusal(const std::string& line) {
   const int64_t now_ms = MonotonicMs();
-  if (line == last_refusal_ && now_ms - last_refusal_ms_ < kRefusalLogMs) return;
-  last_refusal_ = line;
-  last_refusal_ms_ = now_ms;
-  KIWI_LOG(kWarn, "{}", line);
+  if (now_ms - refusals_since_ms_ >= kRefusalLogMs) {
+    if (refusals_hidden_ > 0) {
+      KIWI_LOG(kWarn, "raft connections refused without a line of their own count={}",
+               refusals_hidden_);
+    }
+    refusals_since_ms_ = now_ms;
+    refusals_shown_ = refusals_hidden_ = 0;
+  }
+  if (++refusals_shown_ > kRefusalLines) {
+    ++refusals_hidden_;
+  } else {
+    KIWI_LOG(kWarn, "{}", line);
+  }
 }
 
 // --- up ---
@@ -322,6 +352,7 @@ void Transport::Impl::DownDialed(Record& record, LinkError error, const Status& 
   if (record.ask != nullptr) return EndAsk(*record.ask, reason);
   Peer& peer = *record.peer;
   peer.dial(link.stream()).link = nullptr;
+  if (link.told_removed()) handler_->OnToldRemoved(peer.address.id);
   if (!link.was_established()) return DialFailed(peer, link.stream(), error, reason);
   DialBroke(peer, link.stream(), error, reason);
   if (link.stream() == StreamKind::kMessages) {

@@ -178,6 +178,17 @@ TEST_F(Hostile, ANewConnectionReplacesTheOldOne) {
   EXPECT_TRUE(Eventually([&] { return a_.recorder.service_count() == 2; }));
 }
 
+TEST_F(Hostile, ACrowdOfStrangersKeepsNoMemberOut) {
+  std::vector<std::unique_ptr<RawPeer>> crowd;
+  for (int i = 0; i < 300; ++i) {  // more than the limit
+    crowd.push_back(std::make_unique<RawPeer>(port()));
+    // Some say nothing, some are refused and stay, some pretend that they want to join.
+    if (i % 3 == 1) crowd.back()->Greet(8, 1);
+    if (i % 3 == 2) crowd.back()->Greet(1000 + static_cast<NodeId>(i), 0, 0, StreamKind::kService);
+  }
+  for (int i = 0; i < 20; ++i) (void)Member();
+}
+
 TEST_F(Hostile, WhoSaysNothingIsSentAway) {
   TestNode quick(6, [](TransportOptions& o) {
     o.handshake_timeout_ms = 50;

@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Stories of what operators do to a group, by kiwi-ctl and by hand, and of what they are told."""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "chaos"))
+from cluster_group import Group  # noqa: E402
+from group import Cluster, as_dict  # noqa: E402
+from resp import RespError  # noqa: E402
+from server import Server, free_port, wait_until  # noqa: E402
+from stories import run_stories  # noqa: E402
+
+
+def tool(binary, node, *words, timeout=60):
+    """kiwi-ctl beside the server, told of one node."""
+    path = pathlib.Path(binary).with_name("kiwi-ctl")
+    command = [path, "--node", f"127.0.0.1:{node.port}", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def done(result):
+    assert result.returncode == 0, result
+    return result.stdout
+
+
+def members(node):
+    return {m["id"]: m["role"] for m in map(as_dict, node.status().get("members", []))}
+
+
+class Running:
+    """`with Running(binary) as cluster`; the nodes' logs are shown when a story fails."""
+
+    def __init__(self, binary, options=None):
+        self.cluster = Cluster(3, binary, options)
+
+    def __enter__(self):
+        try:
+            return self.cluster.start()
+        except BaseException as error:
+            self.__exit__(type(error))
+            raise
+
+    def __exit__(self, kind, *unused):
+        if kind:
+            for node in [*self.cluster.nodes.values(), *self.cluster.removed]:
+                print(f"--- node {node.id}\n{node.server.log_tail(20)}", file=sys.stderr)
+        self.cluster.remove()
+
+
+def backup_and_restore(binary):
+    """A backup of a group, taken by the tool, is a server of its own with the same keys."""
+    work = pathlib.Path(tempfile.mkdtemp(prefix="kiwi-operator-"))
+    try:
+        with Running(binary) as cluster:
+            for i in range(100):
+                assert cluster.leader().ask("SET", f"key{i}", i) == "OK"
+            follower = next(n for n in cluster.nodes.values() if not n.leads())
+            wait_until("the follower has all", lambda: follower.ask("DBSIZE") == 101)
+            shown = done(tool(binary, follower, "backup", work / "copy"))
+            assert "path" in shown and "copy" in shown, shown
+            again = tool(binary, follower, "backup", work / "copy")
+            assert again.returncode == 1 and "exists" in again.stderr, again
+            assert done(tool(binary, follower, "snapshot")).strip() == "OK"
+        port = free_port()
+        restored = Server(binary, port=port, folder=work / "data")  # only to talk to it
+        with open(work / "log", "wb") as log:
+            restored.process = subprocess.Popen(
+                [pathlib.Path(binary).with_name("kiwi-ctl"), "restore", work / "copy", work / "data",
+                 "--port", str(port), "--bind", "127.0.0.1"], stdout=log, stderr=log)
+        try:
+            restored.wait_ready()
+            with restored.client() as client:
+                assert client.command("DBSIZE") == 101
+                assert client.command("GET", "key99") == b"99"
+                assert client.command("SET", "more", "x") == "OK"
+            assert restored.stop() == 0
+        finally:
+            restored.kill()
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def members_by_tool(binary):
+    """join, add, promote and remove, each told to any node."""
+    with Running(binary) as cluster:
+        follower = next(n for n in cluster.nodes.values() if not n.leads())
+        assert follower.ask("SET", "a", "b") == "OK"
+        new = cluster.join(4)
+        cluster.removed.append(new)
+        done(tool(binary, new, "join", f"127.0.0.1:{follower.raft_port}"))
+        wait_until(f"node 4 votes; {new.server.log_tail()}", lambda: members(follower).get(4) == "voter", 30)
+        assert new.ask("GET", "a") == b"b"
+        assert done(tool(binary, new, "promote", 4)).strip() == "OK"  # it does already
+
+        done(tool(binary, follower, "add", 9, f"127.0.0.1:{free_port()}"))
+        refused = tool(binary, follower, "promote", 9)
+        assert refused.returncode == 1 and "caught up" in refused.stderr, refused
+        assert "learner" in done(tool(binary, follower, "status"))
+        done(tool(binary, follower, "remove", 9))
+        refused = tool(binary, follower, "add", 9, f"127.0.0.1:{free_port()}")
+        assert refused.returncode == 1 and "used before" in refused.stderr, refused
+        done(tool(binary, follower, "remove", 4))
+        wait_until("node 4 knows", lambda: new.status().get("part") == "removed")
+        refused = tool(binary, follower, "accept-loss")
+        assert refused.returncode == 1 and "lost nothing" in refused.stderr, refused
+        cluster.wait_serving()
+
+
+def leader_removes_itself(binary):
+    """A leader that is to go hands over first: the next one removes it, and service goes on at once."""
+    with Running(binary) as cluster:
+        leader = cluster.leader()
+        term = leader.status()["term"]
+        reply = leader.ask("RAFT.NODE", "REMOVE", leader.id, timeout=20)
+        assert isinstance(reply, RespError) and reply.startswith("NOTLEADER the leader is node"), reply
+        assert not leader.leads()
+        assert members(leader).get(leader.id) == "voter", "nothing was removed yet"
+        # The tool goes to whoever leads by itself.
+        target = cluster.wait_serving()
+        done(tool(binary, target, "remove", target.id))
+        wait_until("it knows", lambda: target.status().get("part") == "removed")
+        del cluster.nodes[target.id]
+        cluster.removed.append(target)
+        left = cluster.wait_serving()
+        assert left.status()["term"] == term + 2, "two orderly elections, no more"
+        assert target.id not in members(left)
+
+
+def removed_while_down(binary):
+    """It comes back, hears nothing but refusals, and says what they mean instead of campaigning."""
+    with Running(binary) as cluster:
+        leader = cluster.leader()
+        gone = next(n for n in cluster.nodes.values() if n is not leader)
+        gone.kill()
+        done(tool(binary, leader, "remove", gone.id))
+        del cluster.nodes[gone.id]
+        cluster.removed.append(gone)
+        term = cluster.wait_serving().status()["term"]
+        gone.server.start(wait=False)
+        wait_until(f"it knows; {gone.server.log_tail()}", lambda: gone.status().get("part") == "removed", 20)
+        assert "the group has removed this node" in gone.server.log_tail(50)
+        assert gone.ask("SET", "x", "y", timeout=10).startswith("CLUSTERDOWN")
+        status = gone.status()
+        time.sleep(2)  # several election timeouts: nothing moves
+        assert gone.status()["term"] == status["term"] and gone.status()["role"] == "follower"
+        assert cluster.wait_serving().status()["term"] == term
+
+
+def waiting_clients_count_as_blocked(binary):
+    with Running(binary) as cluster:
+        leader = cluster.leader()
+
+        def blocked():
+            info = leader.ask("INFO", "clients").decode()
+            return int(next(l.split(":")[1] for l in info.splitlines() if l.startswith("blocked_clients")))
+
+        with leader.server.client() as client:
+            assert client.command("SET", "a", "b") == "OK"
+            replies = []
+            waiter = threading.Thread(target=lambda: replies.append(client.command("WAIT", 9, 1500)))
+            waiter.start()
+            wait_until("a client waits", lambda: blocked() == 1, 1.4)
+            waiter.join()
+            assert replies == [2], replies
+            assert blocked() == 0
+
+
+def slots_of_a_follower(binary):
+    """Keys of a slot are counted at a linearizable point, however far behind the follower is."""
+    with Group(binary, {"cluster-enabled": "yes", "fault.enabled": "yes"}) as group:
+        leader = group.leader()
+        follower = group.followers()[0]
+        ends = [server.args["raft.node-id"] for server in (leader, follower)]
+        with leader.client() as writer, follower.client() as reader:
+            slot = writer.command("CLUSTER", "KEYSLOT", "{t}")
+            for client in (writer, reader):
+                reply = client.command("FAULT.INJECT", "delay", 80, "from", ends[0], "to", ends[1])
+                assert not isinstance(reply, RespError), reply
+            for i in range(1, 8):
+                assert writer.command("SET", "{t}%d" % i, "x") == "OK"
+                assert reader.command("CLUSTER", "COUNTKEYSINSLOT", slot) == i
+                keys = reader.command("CLUSTER", "GETKEYSINSLOT", slot, 100)
+                assert sorted(keys) == [b"{t}%d" % k for k in range(1, i + 1)], keys
+
+
+def status_in_both_protocols(binary):
+    with Running(binary) as cluster:
+        with cluster.leader().server.client() as client:
+            flat = client.command("RAFT.STATUS")
+            assert isinstance(flat, list) and len(flat) % 2 == 0
+            client.command("HELLO", 3)
+            told = client.command("RAFT.STATUS")
+            assert isinstance(told, dict), type(told)
+            assert set(flat[::2]) == set(told), set(flat[::2]) ^ set(told)
+            assert len(told[b"members"]) == 3 and all(isinstance(m, dict) for m in told[b"members"])
+
+
+LAX = {"raft.fsync": "everysec", "fault.boot-id": "one"}
+TOLD = "RAFT.ACCEPT_LOSS"
+
+
+def crash_machine(node, boot_id):
+    """Its file layer keeps what is not synced in memory: a kill takes that along."""
+    node.kill()
+    node.server.args["fault.boot-id"] = boot_id
+    node.server.start(wait=False)
+
+
+def part(node):
+    return node.status().get("part")
+
+
+def a_killed_process_is_trusted(binary):
+    """raft.fsync everysec: what a process has written outlives it."""
+    with Running(binary, {**LAX, "fault.file-layer": "no"}) as cluster:
+        follower = next(n for n in cluster.nodes.values() if not n.leads())
+        for i in range(50):
+            assert follower.ask("SET", f"key{i}", i) == "OK"
+        follower.kill()
+        follower.server.start(wait=False)
+        cluster.wait_serving()
+        assert TOLD not in follower.server.log_tail(100)
+        assert follower.server.stop() == 0
+        follower.server.args["fault.boot-id"] = "two"
+        follower.server.start(wait=False)
+        cluster.wait_serving()
+        assert TOLD not in follower.server.log_tail(100), "it had ended in order"
+
+
+def a_machine_crashes(binary):
+    """raft.fsync everysec: a node whose machine has crashed lacks what it acknowledged. It takes no part in
+    elections until a leader has caught it up."""
+    with Running(binary, LAX) as cluster:
+        leader = cluster.leader()
+        first, second = [n for n in cluster.nodes.values() if n is not leader]
+        for i in range(200):
+            assert leader.ask("SET", f"key{i}", i) == "OK"
+        crash_machine(first, "two")
+        wait_until(f"caught up; {cluster.describe()}", lambda: part(first) == "voter", 20)
+        wait_until("all is there", lambda: first.ask("DBSIZE") == 201, 10)
+        assert "a leader has caught this node up" in first.server.log_tail(100)
+
+        for i in range(200):
+            assert leader.ask("SET", f"more{i}", i) == "OK"
+        leader.pause()
+        crash_machine(first, "three")
+        wait_until("distrusted", lambda: part(first) == "distrusted", 20)
+        wait_until(f"the operator is told; {first.server.log_tail()}",
+                   lambda: TOLD in first.server.log_tail(100), 20)
+        assert first.ask("SET", "x", "y", timeout=10).startswith("CLUSTERDOWN")
+        assert not second.leads(), "a candidate without the acknowledged writes could win as well"
+        # It does not forget that by a restart of its process.
+        first.kill()
+        first.server.start(wait=False)
+        wait_until("still distrusted", lambda: part(first) == "distrusted", 20)
+        leader.resume()
+        cluster.wait_serving()
+        wait_until("trusted again", lambda: part(first) == "voter", 20)
+        assert first.ask("GET", "more199") == b"199"
+
+
+def all_machines_crash(binary):
+    """A majority may have lost writes: an operator decides, node by node."""
+    with Running(binary, LAX) as cluster:
+        assert cluster.leader().ask("SET", "kept", "yes") == "OK"
+        time.sleep(2.5)  # synced by then
+        for node in cluster.nodes.values():
+            node.kill()
+        for node in cluster.nodes.values():
+            crash_machine(node, "two")
+        nodes = list(cluster.nodes.values())
+        for node in nodes:
+            wait_until("distrusted", lambda: part(node) == "distrusted", 20)
+        time.sleep(2)  # several election timeouts
+        assert not any(n.status().get("leader_id") for n in nodes), cluster.describe()
+        done(tool(binary, nodes[0], "accept-loss"))
+        done(tool(binary, nodes[1], "accept-loss"))
+        cluster.wait_serving()
+        wait_until("the third is caught up", lambda: part(nodes[2]) == "voter", 20)
+        assert nodes[2].ask("GET", "kept") == b"yes"
+
+
+STORIES = (backup_and_restore, members_by_tool, leader_removes_itself, removed_while_down,
+           waiting_clients_count_as_blocked, slots_of_a_follower, status_in_both_protocols,
+           a_killed_process_is_trusted, a_machine_crashes, all_machines_crash)
+
+if __name__ == "__main__":
+    sys.exit(run_stories(STORIES, __doc__))
