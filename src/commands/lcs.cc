@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/numbers.h"
 #include "commands/args.h"
 #include "commands/rest.h"
@@ -22,6 +23,9 @@ using keyspace::StringWalk;
 using keyspace::Type;
 using protocol::ReplyWriter;
 
+// So few cells are compared under the locks, and without a pause.
+constexpr size_t kCellsAtOnce = 64 << 10;
+
 // A run of bytes that both strings have in common; inclusive positions.
 struct Match {
   size_t a_start, a_end;
@@ -32,10 +36,13 @@ struct Match {
 class Subsequence {
  public:
   // With `trace`, Walk may follow.
-  Subsequence(std::string_view a, std::string_view b, bool trace) : a_(a), b_(b) {
+  // pause is called now and then.
+  Subsequence(std::string_view a, std::string_view b, bool trace, FunctionRef<void()> pause)
+      : a_(a), b_(b) {
     std::vector<uint32_t> above(b.size() + 1, 0);
     std::vector<uint32_t> row(b.size() + 1, 0);
     if (trace) went_up_.resize(a.size() * b.size());
+    size_t cells = 0;
     for (size_t i = 0; i < a.size(); ++i) {
       for (size_t j = 0; j < b.size(); ++j) {
         if (a[i] == b[j]) {
@@ -47,6 +54,9 @@ class Subsequence {
         if (trace && up) went_up_[i * b.size() + j] = true;
       }
       above.swap(row);
+      if ((cells += b.size()) < kCellsAtOnce) continue;
+      pause();
+      cells = 0;
     }
     length_ = above[b.size()];
   }
@@ -146,9 +156,9 @@ void ReplyMatches(ReplyWriter& reply, const LcsOptions& options, std::vector<Mat
   reply.Integer(static_cast<int64_t>(length));
 }
 
-void Compare(ReplyWriter& reply, const LcsOptions& options, std::string_view a,
-             std::string_view b) {
-  const Subsequence common(a, b, !options.length);
+void Compare(ReplyWriter& reply, const LcsOptions& options, std::string_view a, std::string_view b,
+             FunctionRef<void()> pause) {
+  const Subsequence common(a, b, !options.length, pause);
   if (options.length) return reply.Integer(static_cast<int64_t>(common.length()));
   std::string text;
   std::vector<Match> matches;
@@ -176,9 +186,6 @@ struct HeldString {
   std::unique_ptr<StringWalk> walk;
 };
 
-// So few cells are compared under the locks.
-constexpr size_t kCellsAtOnce = 64 << 10;
-
 void Lcs(Context& ctx) {
   const Object* objects[2] = {ctx.db.Find(ctx.args[1]), ctx.db.Find(ctx.args[2])};
   StringScratch scratch[2];
@@ -194,12 +201,12 @@ void Lcs(Context& ctx) {
   if (!ParseLcsOptions(ctx, &options) || !CheckCost(ctx, bytes[0].size(), bytes[1].size())) return;
 
   const bool few = (bytes[0].size() + 1) * (bytes[1].size() + 1) <= kCellsAtOnce;
-  if (few || ctx.rest == nullptr) return Compare(ctx.reply, options, bytes[0], bytes[1]);
+  if (few || ctx.rest == nullptr) return Compare(ctx.reply, options, bytes[0], bytes[1], [] {});
   if (!ctx.rest->Accepts()) return;
   const auto a = std::make_shared<HeldString>(ctx, objects[0], bytes[0]);
   const auto b = std::make_shared<HeldString>(ctx, objects[1], bytes[1]);
-  ctx.rest->Add(ctx.reply, 0, [a, b, options](ReplyWriter& reply) {
-    Compare(reply, options, a->Bytes(), b->Bytes());
+  ctx.rest->Add(ctx.reply, 0, [a, b, options, &keyspace = ctx.keyspace](ReplyWriter& reply) {
+    Compare(reply, options, a->Bytes(), b->Bytes(), [&] { keyspace.BetweenHolds(); });
     return true;
   });
 }

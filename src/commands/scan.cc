@@ -138,6 +138,7 @@ void ScanInSteps(Keyspace& keyspace, int db_index, const Moment& moment, const S
   do {
     size_t visited = 0;
     keys.Clear();
+    keyspace.BetweenHolds();
     {
       const keyspace::ShardLock lock(keyspace, all, keyspace::LockMode::kShared);
       const keyspace::Db db(keyspace, db_index, moment);

@@ -65,6 +65,7 @@ void BodyWalk::PieceChanging(size_t piece) {
 bool BodyWalk::Pass(size_t count,
                     FunctionRef<void(size_t piece, std::unique_ptr<PieceImage> kept)> visit) {
   bool any = false;
+  keyspace_.BetweenHolds();
   Held([&] {
     for (; next_ < end_ && count > 0; ++next_, --count, any = true) {
       const auto kept = kept_.extract(next_);

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -62,6 +63,7 @@ struct Keyspace::Impl {
   std::vector<std::shared_ptr<Database>> databases;  // by logical index
   std::vector<uint64_t> floors;                      // a database's keys count as modified up to it
   uint32_t next_database_id = 1;
+  std::function<void()> between_holds;
   Mutex walks_mu;  // taken with shards held; walks that begin and end at one time
   std::vector<uint32_t> dropped_databases;  // ids whose rows the next checkpoint makes void
 };

@@ -65,6 +65,7 @@ bool KeyWalk::IsLive(std::string_view key, int64_t expire_at_ms) {
 KeyWalk::Step KeyWalk::Next(KeyList* keys) {
   for (keys->Clear(); shard_ < kShardCount && keys->size() == 0;) {
     Part& part = parts_[static_cast<size_t>(shard_)];
+    keyspace_.BetweenHolds();
     {
       ShardSet one;
       one.AddSlot(static_cast<uint16_t>(shard_ * kSlotsPerShard));

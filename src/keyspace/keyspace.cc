@@ -92,6 +92,12 @@ const KeyspaceOptions& Keyspace::options() const { return impl_->options; }
 int Keyspace::databases() const { return static_cast<int>(impl_->databases.size()); }
 SharedMutex& Keyspace::shard_mutex(int shard) { return impl_->shard(shard).mu; }
 
+void Keyspace::SetBetweenHolds(std::function<void()> run) { impl_->between_holds = std::move(run); }
+
+void Keyspace::BetweenHolds() {
+  if (impl_->between_holds) impl_->between_holds();
+}
+
 void Keyspace::SetHashLimits(uint32_t max_listpack_entries, uint32_t max_listpack_value) {
   impl_->options.hash_max_listpack_entries = max_listpack_entries;
   impl_->options.hash_max_listpack_value = max_listpack_value;

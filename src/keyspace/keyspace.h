@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -115,6 +116,11 @@ class Keyspace {
 
   // Changes the limits of the packed encodings, for later conversions. All shards held exclusively.
   void SetHashLimits(uint32_t max_listpack_entries, uint32_t max_listpack_value);
+
+  // What long reads do between two holds of their locks, on their threads. Set before the first one;
+  // never called by a thread that holds a shard.
+  void SetBetweenHolds(std::function<void()> run);
+  void BetweenHolds();
 
   // Exchanges two databases (SWAPDB). All shards held exclusively.
   void SwapDatabases(int a, int b, const Moment& moment);

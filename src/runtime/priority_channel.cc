@@ -195,6 +195,15 @@ bool PriorityChannel::TryPush(Task* task, Priority priority, Affinity affinity) 
 Task* PriorityChannel::TryPopForWorker() { return impl_->Pop(/*helper=*/false); }
 Task* PriorityChannel::TryPopForHelper() { return impl_->Pop(/*helper=*/true); }
 
+Task* PriorityChannel::TryPopAbove(Priority level) {
+  const auto end = static_cast<size_t>(level);
+  for (size_t l = 0; l < end; ++l) {
+    if (impl_->levels[l].depth() == 0) continue;  // most often: no queue is bound for that
+    if (Task* task = impl_->PopLevel(impl_->BindDrainer(), l, /*helper=*/false)) return task;
+  }
+  return nullptr;
+}
+
 void PriorityChannel::SetSpaceListener(std::function<void(Priority)> listener) {
   impl_->space_listener = std::move(listener);
 }

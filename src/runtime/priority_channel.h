@@ -62,6 +62,8 @@ class PriorityChannel {
   // done: whoever pushes wakes a worker after it (kWorkerOnly), or drains by itself (a net loop).
   Task* TryPopForWorker();
   Task* TryPopForHelper();
+  // For a worker that is within a task of this level: the next of a higher one, or null.
+  Task* TryPopAbove(Priority level);
 
   // Called (on the popping thread) when a level that had refused a push has fallen to half.
   void SetSpaceListener(std::function<void(Priority)> listener);  // before the first push

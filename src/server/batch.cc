@@ -3,6 +3,7 @@
 #include "base/ticks.h"
 #include "server/executor.h"
 #include "server/session.h"
+#include "server/urgent.h"
 
 namespace kiwi::server {
 namespace {
@@ -40,6 +41,7 @@ void Batch::Reset() {
 }
 
 void Batch::Run() {
+  const RunningAt level(batch_priority);
   if (rest.pending()) [[unlikely]] {
     return executor_->RunRest(*this);
   }

@@ -291,8 +291,8 @@ Executor::Step Executor::AnswerRead(Batch& batch, Item& item) {
   const Args args = batch.ArgsOf(item);
   Session& session = batch.session();
   const size_t begin = batch.replies.size();
-  const keyspace::LookupCounts before = keyspace::ThreadLookups();
   const uint64_t start = Ticks::Now();
+  keyspace::LookupCounts before, after;
   for (int tries = 0;; ++tries) {
     ReplyWriter reply(&batch.replies, item.resp_version);
     keyspace::WallView wall(clock_);
@@ -302,8 +302,10 @@ Executor::Step Executor::AnswerRead(Batch& batch, Item& item) {
       const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared,
                            WaitOfRead(IsFast(command, args.size())));
       if (!lock.held()) return HandOver(batch, item);
+      before = keyspace::ThreadLookups();
       CallRead(command, args, item.db, ReadMoment(&wall), session, reply,
                tries < kTriesInSteps ? &rest : nullptr);
+      after = keyspace::ThreadLookups();  // the rest may run other batches
     }
     if (rest.refused()) [[unlikely]] {
       batch.replies.resize(begin);
@@ -317,7 +319,7 @@ Executor::Step Executor::AnswerRead(Batch& batch, Item& item) {
     if (complete) break;
     batch.replies.resize(begin);
   }
-  CountLookups(before);
+  CountLookups(before, after);
   Record(command, session, args, static_cast<int64_t>(Ticks::ToNs(start, Ticks::Now())),
          std::string_view(batch.replies).substr(begin));
   MarkAnswered(batch, item, &batch.replies, begin);
@@ -337,8 +339,8 @@ Executor::Step Executor::HandOver(Batch& batch, Item& item) {
   return Step::kHandOver;
 }
 
-void Executor::CountLookups(const keyspace::LookupCounts& before) {
-  const keyspace::LookupCounts after = keyspace::ThreadLookups();
+void Executor::CountLookups(const keyspace::LookupCounts& before,
+                            const keyspace::LookupCounts& after) {
   StatsBlock& stats = stats_->Local();
   stats.Add(Counter::kKeyspaceHits, after.hits - before.hits);
   stats.Add(Counter::kKeyspaceMisses, after.misses - before.misses);
@@ -352,7 +354,7 @@ bool Executor::RunRead(const Command& command, Args args, int db_index, const Mo
     const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kShared, wait);
     if (!lock.held()) return false;
     CallRead(command, args, db_index, moment, session, reply, &batch.rest);
-    CountLookups(before);
+    CountLookups(before, keyspace::ThreadLookups());
     return true;
   });
 }

@@ -142,7 +142,7 @@ class Executor {
   Step AnswerReadTransaction(Batch& batch, Item& item, std::unique_ptr<Transaction> transaction);
   static keyspace::LockWait WaitOfRead(bool fast);
   Step HandOver(Batch& batch, Item& item);
-  void CountLookups(const keyspace::LookupCounts& before);
+  void CountLookups(const keyspace::LookupCounts& before, const keyspace::LookupCounts& after);
   bool MustExpireFirst(const Item& item, const keyspace::WallView& wall) const;
   Step ExpireFirst(Batch& batch, Item& item, const keyspace::WallView& wall);
   // Call with the shards held; so below.

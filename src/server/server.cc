@@ -13,6 +13,7 @@
 #include "server/allocator.h"
 #include "server/internal_write.h"
 #include "server/session.h"
+#include "server/urgent.h"
 
 namespace kiwi::server {
 
@@ -69,6 +70,7 @@ Server::~Server() { Stop(); }
 void Server::SetView(commands::ServerView* view) {
   executor_ = std::make_unique<Executor>(&engine_->keyspace(), &engine_->node(), view, &stats_);
   executor_->SetResume([this](Batch& batch) { Resume(batch); });
+  engine_->keyspace().SetBetweenHolds([this] { RunMoreUrgent(channel_); });
   if (options_.cluster_enabled) executor_->SetRedirect(&redirect_);
   executor_->SetReplicaWaits(&replica_waits_);
   executor_->SetBreaker(&breaker_);

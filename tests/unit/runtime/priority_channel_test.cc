@@ -50,6 +50,21 @@ TEST(PriorityChannel, HelpersLeaveWhatMayBlockToWorkers) {
   EXPECT_EQ(NumberOf(channel.TryPopForWorker()), 1);
 }
 
+TEST(PriorityChannel, WhoIsWithinATaskMayTakeWhatIsAboveIt) {
+  PriorityChannel channel{{}};
+  Numbered low(1), normal(2), high(3), critical(4);
+  ASSERT_TRUE(channel.TryPush(&low, Priority::kLow, Affinity::kAny));
+  ASSERT_TRUE(channel.TryPush(&normal, Priority::kNormal, Affinity::kAny));
+  EXPECT_EQ(channel.TryPopAbove(Priority::kNormal), nullptr);
+  ASSERT_TRUE(channel.TryPush(&high, Priority::kHigh, Affinity::kWorkerOnly));
+  ASSERT_TRUE(channel.TryPush(&critical, Priority::kCritical, Affinity::kWorkerOnly));
+  EXPECT_EQ(NumberOf(channel.TryPopAbove(Priority::kNormal)), 4);
+  EXPECT_EQ(NumberOf(channel.TryPopAbove(Priority::kNormal)), 3);
+  EXPECT_EQ(channel.TryPopAbove(Priority::kNormal), nullptr);
+  EXPECT_EQ(NumberOf(channel.TryPopAbove(Priority::kLow)), 2);
+  EXPECT_EQ(channel.TryPopAbove(Priority::kCritical), nullptr);
+}
+
 TEST(PriorityChannel, AFullLevelRefusesAndTellsOfRoomAtHalf) {
   ChannelOptions options;
   options.capacity[static_cast<size_t>(Priority::kNormal)] = 4;
