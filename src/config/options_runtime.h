@@ -14,6 +14,10 @@ inline constexpr OptionRow kRuntimeOptions[] = {
     Int("storage-threads-max", "8", 1, 256, kOwn | kMutable, "Storage workers at most."),
     Bool("helping", "yes", kOwn | kMutable,
          "Let an idle event loop execute fast commands itself instead of waking a worker."),
+    Bool("storage-reserve", "yes", kOwn | kMutable,
+         "One more worker, only for what is Critical or (strict scheduling) High, so that it need "
+         "not "
+         "wait until one is free."),
     Int("shutdown-timeout", "10", 0, kIntMax, kMutable,
         "Seconds that a shutdown waits for replies under way."),
 };

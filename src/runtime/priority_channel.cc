@@ -90,6 +90,7 @@ struct PriorityChannel::Impl {
   std::atomic<uint64_t> space_events{0};
   std::function<void(Priority)> space_listener;
   SleepGate gate;
+  SleepGate reserve_gate;
 
   Drainer& BindDrainer() {
     if (drainer.channel_id != id) [[unlikely]] {
@@ -121,6 +122,28 @@ struct PriorityChannel::Impl {
     if (task == nullptr) task = PopLane(d, level, 1 - first);
     if (task != nullptr) d.worker_lane_first[level] = !d.worker_lane_first[level];
     return task;
+  }
+
+  // By weight everybody gets a share, and a thread for High alone would be more than its own.
+  bool IsUrgent(size_t level) const {
+    const Priority least =
+        weighted.load(std::memory_order_relaxed) ? Priority::kCritical : Priority::kHigh;
+    return level <= static_cast<size_t>(least);
+  }
+
+  Task* PopUrgent() {
+    Drainer& d = BindDrainer();
+    for (size_t l = 0; IsUrgent(l); ++l) {
+      if (Task* task = PopLane(d, l, kWorkerLane)) return task;
+    }
+    return nullptr;
+  }
+
+  bool UrgentWaits() const {
+    for (size_t l = 0; IsUrgent(l); ++l) {
+      if (levels[l].lanes[kWorkerLane].depth() > 0) return true;
+    }
+    return false;
   }
 
   Task* Pop(bool helper) {
@@ -188,11 +211,23 @@ bool PriorityChannel::TryPush(Task* task, Priority priority, Affinity affinity) 
     }
   }
   KIWI_CHECK(lane.queue.enqueue(task), "out of memory");
-  if (affinity == Affinity::kWorkerOnly) impl_->gate.Wake(1);
+  if (affinity == Affinity::kWorkerOnly) {
+    // Nobody sleeps: all may be busy for long. A worker that is about to look for work anyway sees
+    // this task, or wakes the reserve for it (TryPopForWorker).
+    if (impl_->IsUrgent(l) && impl_->gate.waiting() == 0) impl_->reserve_gate.Wake(1);
+    impl_->gate.Wake(1);
+  }
   return true;
 }
 
-Task* PriorityChannel::TryPopForWorker() { return impl_->Pop(/*helper=*/false); }
+Task* PriorityChannel::TryPopForWorker() {
+  Task* const task = impl_->Pop(/*helper=*/false);
+  // What is popped may take long, and the wake-up for something urgent may have gone to this thread.
+  if (task != nullptr && impl_->UrgentWaits()) impl_->reserve_gate.Wake(1);
+  return task;
+}
+
+Task* PriorityChannel::TryPopUrgent() { return impl_->PopUrgent(); }
 Task* PriorityChannel::TryPopForHelper() { return impl_->Pop(/*helper=*/true); }
 
 Task* PriorityChannel::TryPopAbove(Priority level) {
@@ -212,7 +247,12 @@ void PriorityChannel::WaitForWork(int timeout_ms) {
   impl_->gate.Sleep(timeout_ms, [this] { return impl_->WorkerOnlyDepth() > 0; });
 }
 
+void PriorityChannel::WaitForUrgentWork(int timeout_ms) {
+  impl_->reserve_gate.Sleep(timeout_ms, [this] { return impl_->UrgentWaits(); });
+}
+
 void PriorityChannel::WakeWorkers(int n) { impl_->gate.Wake(n); }
+void PriorityChannel::WakeReserve() { impl_->reserve_gate.Wake(1); }
 
 void PriorityChannel::SetScheduling(bool weighted, const std::array<int, kPriorityCount>& weights) {
   for (size_t l = 0; l < kPriorityCount; ++l) impl_->levels[l].weight = weights[l];

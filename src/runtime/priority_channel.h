@@ -65,15 +65,22 @@ class PriorityChannel {
   // For a worker that is within a task of this level: the next of a higher one, or null.
   Task* TryPopAbove(Priority level);
 
+  // Only Critical and (strict) High, and of them only what workers alone may run: for a thread that is
+  // held in reserve for it.
+  Task* TryPopUrgent();
+
   // Called (on the popping thread) when a level that had refused a push has fallen to half.
   void SetSpaceListener(std::function<void(Priority)> listener);  // before the first push
 
   // Blocks a worker until a wake-up, at most timeout_ms. Wake-ups are never lost; it also returns
   // at once while kWorkerOnly tasks are queued.
   void WaitForWork(int timeout_ms);
+  // The same for what TryPopUrgent takes. It is woken when no other worker sleeps.
+  void WaitForUrgentWork(int timeout_ms);
   // Wakes up to n waiting workers. Producers call it for kWorkerOnly tasks (TryPush does so) and
   // for kAny tasks when helping is off or helpers fall behind. One load when nobody waits.
   void WakeWorkers(int n);
+  void WakeReserve();
 
   // Take effect for the next push or pop.
   void SetScheduling(bool weighted, const std::array<int, kPriorityCount>& weights);

@@ -27,6 +27,13 @@ struct alignas(64) Worker {
   std::thread thread;
 };
 
+void RunTask(Worker* self, Task* task) {
+  self->busy.store(true, std::memory_order_relaxed);
+  task->Run();
+  self->busy.store(false, std::memory_order_relaxed);
+  self->tasks.store(self->tasks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 struct WorkerPool::Impl {
@@ -35,6 +42,8 @@ struct WorkerPool::Impl {
   void Work(Worker* self);
   bool ShouldLeave(Worker* self);
   void Reap();
+  void WorkInReserve(Worker* self);
+  void EndReserve() KIWI_REQUIRES(resize_mu);
 
   PriorityChannel* const channel;
   const std::string name;
@@ -50,6 +59,10 @@ struct WorkerPool::Impl {
   uint64_t started_count KIWI_GUARDED_BY(mu) = 0;
   uint64_t gone_tasks KIWI_GUARDED_BY(mu) = 0;  // of the workers that left
   int64_t gone_ns KIWI_GUARDED_BY(mu) = 0;
+
+  std::atomic<bool> reserve_wanted{false};
+  std::unique_ptr<Worker> reserve KIWI_GUARDED_BY(mu);
+  uint64_t reserve_tasks KIWI_GUARDED_BY(mu) = 0;  // of the reserves that ended
 };
 
 void WorkerPool::Impl::Work(Worker* self) {
@@ -59,13 +72,21 @@ void WorkerPool::Impl::Work(Worker* self) {
       channel->WaitForWork(kIdleLookMs);
       continue;
     }
-    self->busy.store(true, std::memory_order_relaxed);
-    task->Run();
-    self->busy.store(false, std::memory_order_relaxed);
-    self->tasks.store(self->tasks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    RunTask(self, task);
   }
   // The wake-up that this thread left on may have been meant for a task: hand it on.
   channel->WakeWorkers(1);
+}
+
+void WorkerPool::Impl::WorkInReserve(Worker* self) {
+  while (reserve_wanted.load(std::memory_order_relaxed)) {
+    Task* task = channel->TryPopUrgent();
+    if (task == nullptr) {
+      channel->WaitForUrgentWork(kIdleLookMs);
+      continue;
+    }
+    RunTask(self, task);
+  }
 }
 
 bool WorkerPool::Impl::ShouldLeave(Worker* self) {
@@ -130,6 +151,42 @@ void WorkerPool::Resize(int threads) {
   }
 }
 
+void WorkerPool::SetReserve(bool on) {
+  MutexLock one_at_a_time(impl_->resize_mu);
+  if (on == impl_->reserve_wanted || (on && impl_->stopped)) return;
+  if (!on) return impl_->EndReserve();
+  auto reserve = std::make_unique<Worker>();
+  reserve->started_ns = SystemClock().MonotonicNs();
+  impl_->reserve_wanted = true;
+  try {
+    reserve->thread =
+        std::thread([impl = impl_.get(), r = reserve.get()] { impl->WorkInReserve(r); });
+  } catch (const std::system_error& e) {
+    impl_->reserve_wanted = false;
+    KIWI_LOG(kError, "pool {} has no reserve: {}", impl_->name, e.what());
+    return;
+  }
+  pthread_setname_np(reserve->thread.native_handle(), (impl_->name + "-r").substr(0, 15).c_str());
+  MutexLock lock(impl_->mu);
+  impl_->reserve = std::move(reserve);
+}
+
+void WorkerPool::Impl::EndReserve() {
+  std::unique_ptr<Worker> ended;
+  reserve_wanted = false;
+  {
+    MutexLock lock(mu);
+    ended.swap(reserve);
+  }
+  if (ended == nullptr) return;
+  channel->WakeReserve();
+  ended->thread.join();
+  MutexLock lock(mu);
+  gone_ns += SystemClock().MonotonicNs() - ended->started_ns;
+  gone_tasks += ended->tasks.load(std::memory_order_relaxed);
+  reserve_tasks += ended->tasks.load(std::memory_order_relaxed);
+}
+
 void WorkerPool::Stop() {
   MutexLock one_at_a_time(impl_->resize_mu);
   impl_->stopped = true;
@@ -139,6 +196,7 @@ void WorkerPool::Stop() {
     MutexLock lock(impl_->mu);
     while (impl_->alive > 0) impl_->left.Wait(impl_->mu);
   }
+  impl_->EndReserve();
   impl_->Reap();
 }
 
@@ -161,6 +219,14 @@ WorkerPoolStats WorkerPool::stats() const {
     s.tasks_run += w.tasks.load(std::memory_order_relaxed);
     s.alive_thread_ns += now - w.started_ns;
     s.busy += w.busy.load(std::memory_order_relaxed) ? 1 : 0;
+  }
+  s.reserve_tasks = impl_->reserve_tasks;
+  if (const Worker* reserve = impl_->reserve.get(); reserve != nullptr) {
+    const uint64_t tasks = reserve->tasks.load(std::memory_order_relaxed);
+    s.tasks_run += tasks;
+    s.reserve_tasks += tasks;
+    s.alive_thread_ns += now - reserve->started_ns;
+    s.busy += reserve->busy.load(std::memory_order_relaxed) ? 1 : 0;
   }
   return s;
 }

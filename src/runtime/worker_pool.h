@@ -1,4 +1,6 @@
-// The storage pool: threads that drain the channel. Can be resized while it works.
+// The storage pool: threads that drain the channel. Can be resized while it works. One more thread may
+// stand in reserve for what is Critical or High (TryPopUrgent), so that it never waits for a worker that is busy with
+// something long.
 #pragma once
 
 #include <atomic>
@@ -18,7 +20,8 @@ struct WorkerPoolStats {
   int busy = 0;
   uint64_t tasks_run = 0;
   uint64_t threads_started = 0;
-  // Sum over all threads, those that left included: what the pool cost so far.
+  uint64_t reserve_tasks = 0;  // those of tasks_run that the reserve ran
+  // Sum over all threads, those that left and the reserve included: what the pool cost so far.
   int64_t alive_thread_ns = 0;
 };
 
@@ -36,10 +39,12 @@ class WorkerPool {
   // operating system refuses a thread, the pool stays at what it got (see size()). After Stop() it
   // does nothing.
   void Resize(int threads);
+  // Whether there is a reserve; none at first. Returns when its thread runs, or has ended.
+  void SetReserve(bool on);
   // Drains nothing: threads finish their current task and end. Not from a worker. Idempotent.
   void Stop();
 
-  int size() const;   // wanted
+  int size() const;   // wanted; the reserve is not counted
   int alive() const;  // running now
   int busy() const;   // inside a task
   uint64_t tasks_run() const;

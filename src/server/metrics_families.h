@@ -26,6 +26,8 @@ inline constexpr FamilyRow kRuntimeFamilies[] = {
     {"kiwi_runtime_thread_seconds_total", Kind::kCounter, "runtime",
      "Life time of all threads: what the pool has cost."},
     {"kiwi_runtime_tasks_total", Kind::kCounter, "runtime", "Tasks that threads of a pool ran."},
+    {"kiwi_runtime_reserve_tasks_total", Kind::kCounter, "runtime",
+     "Of them, those that the worker in reserve for Critical and High ran."},
     {"kiwi_runtime_growths_total", Kind::kCounter, "runtime", "Times that a pool grew."},
     {"kiwi_runtime_shrinks_total", Kind::kCounter, "runtime",
      "Times that a pool shrank, growths that were taken back included."},

@@ -155,6 +155,9 @@ void BindSettings(Config* config, Server* server) {
   bind({"network.reply-backlog-bytes"}, [server](const Config& c) {
     server->SetReplyBacklog(static_cast<size_t>(c.Get<"network.reply-backlog-bytes">()));
   });
+  bind({"runtime.storage-reserve"}, [server](const Config& c) {
+    server->workers().SetReserve(c.Get<"runtime.storage-reserve">());
+  });
   bind({"runtime.helping"},
        [server](const Config& c) { server->SetHelping(c.Get<"runtime.helping">()); });
   bind({"maxmemory"}, [server](const Config& c) {

@@ -30,6 +30,14 @@ class Figures {
     last_error_ = text.substr(0, text.find_first_of("\"\\\r"));
   }
 
+  // Adds what another class has measured in the same time.
+  void Merge(const Figures& other) {
+    samples_.insert(samples_.end(), other.samples_.begin(), other.samples_.end());
+    commands_ += other.commands_;
+    errors_ += other.errors_;
+    if (other.errors_ > 0) last_error_ = other.last_error_;
+  }
+
   // The inside of a JSON object. Latencies are of pipelines.
   std::string Json() {
     std::vector<uint32_t> micros;

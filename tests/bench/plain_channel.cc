@@ -54,6 +54,7 @@ struct PriorityChannel::Impl {
   std::atomic<uint64_t> space_events{0};
   std::function<void(Priority)> space_listener;
   SleepGate gate;
+  SleepGate reserve_gate;
 
   size_t depth() const { return lanes[0].depth() + lanes[1].depth(); }
 
@@ -121,6 +122,8 @@ Task* PriorityChannel::TryPopForWorker() {
 
 Task* PriorityChannel::TryPopForHelper() { return impl_->PopLane(impl_->BindDrainer(), kAnyLane); }
 
+Task* PriorityChannel::TryPopUrgent() { return nullptr; }
+
 void PriorityChannel::SetSpaceListener(std::function<void(Priority)> listener) {
   impl_->space_listener = std::move(listener);
 }
@@ -129,7 +132,12 @@ void PriorityChannel::WaitForWork(int timeout_ms) {
   impl_->gate.Sleep(timeout_ms, [this] { return worker_only_depth() > 0; });
 }
 
+void PriorityChannel::WaitForUrgentWork(int timeout_ms) {
+  impl_->reserve_gate.Sleep(timeout_ms, [] { return false; });
+}
+
 void PriorityChannel::WakeWorkers(int n) { impl_->gate.Wake(n); }
+void PriorityChannel::WakeReserve() { impl_->reserve_gate.Wake(1); }
 
 void PriorityChannel::SetScheduling(bool, const std::array<int, kPriorityCount>&) {}
 

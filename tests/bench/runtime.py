@@ -28,13 +28,12 @@ from resp import encode, info  # noqa: E402
 from server import Server, wait_until  # noqa: E402
 
 KEYS = 200_000
-BIG_HASH_FIELDS = 10_000
-SMALL_HASH_FIELDS = 10
+HASH_FIELDS = {"big": 10_000, "mid": 1000, "small": 10}
 DOCUMENT = ROOT / "docs" / "performance.md"
 
 # The flood: O(N) commands on their own connections, and pipelines of SETs.
-FLOOD = (f"scans:priority={{low}},connections=16,mix=keys+hgetall*4+scan*4,keys={KEYS}",
-         f"sets:priority={{low}},connections=16,depth=50,mix=set,keys={KEYS}")
+FLOOD = (f"scans:priority={{low}},connections=50,mix=keys+hmid*4+scan*4,keys={KEYS}",
+         f"sets:priority={{low}},connections=50,depth=50,mix=set,keys={KEYS}")
 HIGH_RATE = 300  # pipelines a second of each kind
 HIGH_KINDS = ("get", "set", "hget")
 HIGH = tuple(f"{kind}:priority={{high}},connections=4,rate={HIGH_RATE},mix={kind},keys={KEYS}"
@@ -73,7 +72,7 @@ class Bench:
         flood = self.load(server, seconds + 0.6, [c.format(**levels) for c in FLOOD], "--warm-up", "0.4")
         time.sleep(0.5)  # the flood runs
         high = self.load(server, seconds, [c.format(**levels) for c in HIGH], "--warm-up", "0.3").result()
-        return {**high, **flood.result()}
+        return {**flood.result(), **high}
 
     def weighted(self):
         figures = {}
@@ -294,9 +293,10 @@ def prefill(server):
     with server.client(60) as client:
         for start in range(0, KEYS, 10000):
             client.pipeline([("SET", b"key:%012d" % i, b"v" * 64) for i in range(start, start + 10000)])
-        for start in range(0, BIG_HASH_FIELDS, 1000):
-            client.command("HSET", "hash:big", *fields(start, 1000))
-        client.pipeline([("HSET", f"hash:{i}", *fields(0, SMALL_HASH_FIELDS)) for i in range(1000)])
+        for name in ("big", "mid"):
+            for start in range(0, HASH_FIELDS[name], 1000):
+                client.command("HSET", f"hash:{name}", *fields(start, 1000))
+        client.pipeline([("HSET", f"hash:{i}", *fields(0, HASH_FIELDS["small"])) for i in range(1000)])
 
 
 def fields(start, count):

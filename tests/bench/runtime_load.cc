@@ -1,5 +1,6 @@
 // Load with priorities: classes of connections, each with its own priority, commands and pace.
-// Prints one line of JSON: by class the rate, percentiles of the latency, and a series over time.
+// Prints one line of JSON: by class, and for all together, the rate and percentiles of the latency; by
+// class a series over time.
 //
 //   runtime_load PORT SECONDS [--warm-up S] [--series MS] [--hold] CLASS...
 //   --hold: when all are connected, says so and waits for a line on its standard input.
@@ -10,7 +11,7 @@
 //     mix=get                   words joined by +, taken by turns; word*3 is three turns:
 //                               get set incr        one of a million keys (keys=N: of N)
 //                               keys                KEYS with a pattern that matches nothing
-//                               hget hgetall        HGETALL of one of hash:0 to hash:999; of hash:big
+//                               hget hmid hgetall   HGETALL of one of hash:0 to hash:999, of hash:mid, hash:big
 //                               scan                1000 keys from a random cursor on
 //                               check               SET, GET, INCR of the connection's own keys:
 //                                                   each reply is compared byte by byte
@@ -245,6 +246,7 @@ class LoadClass {
     return spec_.rates[std::min(step, spec_.rates.size() - 1)];
   }
   const ClassSpec& spec() const { return spec_; }
+  const Figures& figures() const { return figures_; }
 
   // The inside of an object; with a series if there is an interval.
   std::string Json(double series_ms) {
@@ -301,6 +303,8 @@ class LoadClass {
       AppendCommand({"KEYS", "nobody:*:has:such:a:name"}, &c->out);
     } else if (word == "hget") {
       AppendCommand({"HGETALL", "hash:" + std::to_string(++hash % 1000)}, &c->out);
+    } else if (word == "hmid") {
+      AppendCommand({"HGETALL", "hash:mid"}, &c->out);
     } else if (word == "hgetall") {
       AppendCommand({"HGETALL", "hash:big"}, &c->out);
     } else if (word == "scan") {
@@ -371,10 +375,12 @@ class Load {
 
   void Print() {
     std::string out;
+    Figures all = classes_.front().figures();
+    for (size_t i = 1; i < classes_.size(); ++i) all.Merge(classes_[i].figures());
     for (LoadClass& c : classes_) {
       out += (out.empty() ? "{\"" : ", \"") + c.spec().name + "\": {" + c.Json(series_ms_) + "}";
     }
-    std::printf("%s}\n", out.c_str());
+    std::printf("%s, \"all\": {%s}}\n", out.c_str(), all.Json().c_str());
   }
 
  private:

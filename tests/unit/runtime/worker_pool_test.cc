@@ -83,6 +83,81 @@ TEST(WorkerPool, StopLeavesQueuedTasksAlone) {
   EXPECT_EQ(channel.total_depth(), 1u);
 }
 
+// A task that holds its thread until it is let go.
+class Holding {
+ public:
+  bool Held() const { return held_; }
+  void LetGo() { go_on_ = true; }
+  Task* task() { return &task_; }
+
+ private:
+  std::atomic<bool> held_{false}, go_on_{false};
+  Call task_{[this] {
+    held_ = true;
+    while (!go_on_) std::this_thread::yield();
+  }};
+};
+
+TEST(WorkerPool, AReserveServesHighWhileAllWorkersAreHeldUp) {
+  PriorityChannel channel{{}};
+  WorkerPool pool(&channel, "pool");
+  pool.Resize(1);
+  pool.SetReserve(true);
+  Holding low;
+  std::atomic<int> served{0};
+  Call high([&] { served.fetch_add(1); });
+  ASSERT_TRUE(channel.TryPush(low.task(), Priority::kLow, Affinity::kWorkerOnly));
+  ASSERT_TRUE(Eventually([&] { return low.Held(); }));
+  for (int i = 1; i <= 100; ++i) {
+    const Priority priority = i % 2 == 0 ? Priority::kHigh : Priority::kCritical;
+    ASSERT_TRUE(channel.TryPush(&high, priority, Affinity::kWorkerOnly));
+    ASSERT_TRUE(Eventually([&] { return served == i; })) << i;
+  }
+  EXPECT_TRUE(Eventually([&] { return pool.stats().reserve_tasks == 100; }));
+  EXPECT_EQ(pool.size(), 1) << "it is not one of the pool's threads";
+  // Nothing else is its to run.
+  ASSERT_TRUE(channel.TryPush(&high, Priority::kNormal, Affinity::kWorkerOnly));
+  EXPECT_EQ(channel.TryPopUrgent(), nullptr);
+  EXPECT_EQ(served, 100);
+  low.LetGo();
+  EXPECT_TRUE(Eventually([&] { return served == 101; }));
+  pool.SetReserve(false);
+  EXPECT_EQ(pool.stats().reserve_tasks, 100u);
+}
+
+// The wake-up for a High task went to a worker that was awake and took something long first.
+TEST(WorkerPool, AWorkerThatTakesSomethingLongCallsTheReserveForWhatIsUrgent) {
+  ChannelOptions options;
+  PriorityChannel channel(options);
+  Holding first, second;
+  std::atomic<int> served{0};
+  Call high([&] { served.fetch_add(1); });
+  WorkerPool pool(&channel, "pool");
+  pool.SetReserve(true);
+  ASSERT_TRUE(channel.TryPush(first.task(), Priority::kHigh, Affinity::kWorkerOnly));
+  ASSERT_TRUE(Eventually([&] { return first.Held(); })) << "without workers, the reserve takes it";
+  ASSERT_TRUE(channel.TryPush(second.task(), Priority::kHigh, Affinity::kWorkerOnly));
+  ASSERT_TRUE(channel.TryPush(&high, Priority::kHigh, Affinity::kWorkerOnly));
+  pool.Resize(1);  // it takes the second one
+  ASSERT_TRUE(Eventually([&] { return second.Held(); }));
+  EXPECT_EQ(served, 0);
+  first.LetGo();
+  EXPECT_TRUE(Eventually([&] { return served == 1; }));
+  second.LetGo();
+}
+
+TEST(WorkerPool, ByWeightTheReserveIsForCriticalAlone) {
+  ChannelOptions options;
+  options.weighted = true;
+  PriorityChannel channel(options);
+  Call task([] {});
+  ASSERT_TRUE(channel.TryPush(&task, Priority::kHigh, Affinity::kWorkerOnly));
+  EXPECT_EQ(channel.TryPopUrgent(), nullptr);
+  ASSERT_TRUE(channel.TryPush(&task, Priority::kCritical, Affinity::kWorkerOnly));
+  EXPECT_EQ(channel.TryPopUrgent(), &task);
+  EXPECT_EQ(channel.TryPopForWorker(), &task);
+}
+
 TEST(WorkerPool, CountsThreadTime) {
   PriorityChannel channel{{}};
   WorkerPool pool(&channel, "pool");
