@@ -43,7 +43,9 @@ struct WorkerPool::Impl {
   bool ShouldLeave(Worker* self);
   void Reap();
   void WorkInReserve(Worker* self);
-  void EndReserve() KIWI_REQUIRES(resize_mu);
+  bool ReserveShouldLeave(Worker* self);
+  void StartReserve() KIWI_REQUIRES(resize_mu);
+  void JoinReserve() KIWI_REQUIRES(resize_mu);
 
   PriorityChannel* const channel;
   const std::string name;
@@ -62,7 +64,7 @@ struct WorkerPool::Impl {
 
   std::atomic<bool> reserve_wanted{false};
   std::unique_ptr<Worker> reserve KIWI_GUARDED_BY(mu);
-  uint64_t reserve_tasks KIWI_GUARDED_BY(mu) = 0;  // of the reserves that ended
+  uint64_t gone_reserve_tasks KIWI_GUARDED_BY(mu) = 0;
 };
 
 void WorkerPool::Impl::Work(Worker* self) {
@@ -79,7 +81,7 @@ void WorkerPool::Impl::Work(Worker* self) {
 }
 
 void WorkerPool::Impl::WorkInReserve(Worker* self) {
-  while (reserve_wanted.load(std::memory_order_relaxed)) {
+  while (!ReserveShouldLeave(self)) {
     Task* task = channel->TryPopUrgent();
     if (task == nullptr) {
       channel->WaitForUrgentWork(kIdleLookMs);
@@ -87,6 +89,20 @@ void WorkerPool::Impl::WorkInReserve(Worker* self) {
     }
     RunTask(self, task);
   }
+}
+
+bool WorkerPool::Impl::ReserveShouldLeave(Worker* self) {
+  if (reserve_wanted.load(std::memory_order_relaxed)) [[likely]] {
+    return false;
+  }
+  MutexLock lock(mu);
+  if (reserve_wanted) return false;
+  const uint64_t tasks = self->tasks.load(std::memory_order_relaxed);
+  gone_ns += SystemClock().MonotonicNs() - self->started_ns;
+  gone_tasks += tasks;
+  gone_reserve_tasks += tasks;
+  self->finished = true;
+  return true;
 }
 
 bool WorkerPool::Impl::ShouldLeave(Worker* self) {
@@ -153,38 +169,43 @@ void WorkerPool::Resize(int threads) {
 
 void WorkerPool::SetReserve(bool on) {
   MutexLock one_at_a_time(impl_->resize_mu);
-  if (on == impl_->reserve_wanted || (on && impl_->stopped)) return;
-  if (!on) return impl_->EndReserve();
-  auto reserve = std::make_unique<Worker>();
-  reserve->started_ns = SystemClock().MonotonicNs();
-  impl_->reserve_wanted = true;
-  try {
-    reserve->thread =
-        std::thread([impl = impl_.get(), r = reserve.get()] { impl->WorkInReserve(r); });
-  } catch (const std::system_error& e) {
-    impl_->reserve_wanted = false;
-    KIWI_LOG(kError, "pool {} has no reserve: {}", impl_->name, e.what());
-    return;
+  if (on && impl_->stopped) return;
+  {
+    MutexLock lock(impl_->mu);
+    impl_->reserve_wanted = on;
+    if (on && impl_->reserve != nullptr && !impl_->reserve->finished) return;
   }
-  pthread_setname_np(reserve->thread.native_handle(), (impl_->name + "-r").substr(0, 15).c_str());
-  MutexLock lock(impl_->mu);
-  impl_->reserve = std::move(reserve);
+  if (on) {
+    impl_->StartReserve();
+  } else {
+    impl_->channel->WakeReserve();
+  }
 }
 
-void WorkerPool::Impl::EndReserve() {
+void WorkerPool::Impl::StartReserve() {
+  JoinReserve();
+  auto starting = std::make_unique<Worker>();
+  starting->started_ns = SystemClock().MonotonicNs();
+  try {
+    starting->thread = std::thread([this, self = starting.get()] { WorkInReserve(self); });
+  } catch (const std::system_error& e) {
+    reserve_wanted = false;
+    KIWI_LOG(kError, "pool {} has no reserve: {}", name, e.what());
+    return;
+  }
+  pthread_setname_np(starting->thread.native_handle(), (name + "-r").substr(0, 15).c_str());
+  MutexLock lock(mu);
+  reserve = std::move(starting);
+}
+
+// One that has left, or is about to; not from its own thread.
+void WorkerPool::Impl::JoinReserve() {
   std::unique_ptr<Worker> ended;
-  reserve_wanted = false;
   {
     MutexLock lock(mu);
     ended.swap(reserve);
   }
-  if (ended == nullptr) return;
-  channel->WakeReserve();
-  ended->thread.join();
-  MutexLock lock(mu);
-  gone_ns += SystemClock().MonotonicNs() - ended->started_ns;
-  gone_tasks += ended->tasks.load(std::memory_order_relaxed);
-  reserve_tasks += ended->tasks.load(std::memory_order_relaxed);
+  if (ended != nullptr) ended->thread.join();
 }
 
 void WorkerPool::Stop() {
@@ -196,7 +217,9 @@ void WorkerPool::Stop() {
     MutexLock lock(impl_->mu);
     while (impl_->alive > 0) impl_->left.Wait(impl_->mu);
   }
-  impl_->EndReserve();
+  impl_->reserve_wanted = false;
+  impl_->channel->WakeReserve();
+  impl_->JoinReserve();
   impl_->Reap();
 }
 
@@ -220,8 +243,8 @@ WorkerPoolStats WorkerPool::stats() const {
     s.alive_thread_ns += now - w.started_ns;
     s.busy += w.busy.load(std::memory_order_relaxed) ? 1 : 0;
   }
-  s.reserve_tasks = impl_->reserve_tasks;
-  if (const Worker* reserve = impl_->reserve.get(); reserve != nullptr) {
+  s.reserve_tasks = impl_->gone_reserve_tasks;
+  if (const Worker* reserve = impl_->reserve.get(); reserve != nullptr && !reserve->finished) {
     const uint64_t tasks = reserve->tasks.load(std::memory_order_relaxed);
     s.tasks_run += tasks;
     s.reserve_tasks += tasks;

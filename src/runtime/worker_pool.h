@@ -39,7 +39,8 @@ class WorkerPool {
   // operating system refuses a thread, the pool stays at what it got (see size()). After Stop() it
   // does nothing.
   void Resize(int threads);
-  // Whether there is a reserve; none at first. Returns when its thread runs, or has ended.
+  // Whether there is a reserve; none at first. Any thread may ask, the reserve too: one that is to go
+  // finishes its task first, and nobody waits for it.
   void SetReserve(bool on);
   // Drains nothing: threads finish their current task and end. Not from a worker. Idempotent.
   void Stop();

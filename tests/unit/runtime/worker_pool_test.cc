@@ -125,6 +125,33 @@ TEST(WorkerPool, AReserveServesHighWhileAllWorkersAreHeldUp) {
   EXPECT_EQ(pool.stats().reserve_tasks, 100u);
 }
 
+// As CONFIG SET does, which the reserve may run.
+TEST(WorkerPool, TheReserveCanBeSentAwayAndCalledBackByItself) {
+  PriorityChannel channel{{}};
+  WorkerPool pool(&channel, "pool");
+  pool.SetReserve(true);
+  std::atomic<int> runs{0};
+  Call go([&] {
+    pool.SetReserve(false);
+    runs.fetch_add(1);
+  });
+  Call go_and_come([&] {
+    pool.SetReserve(false);
+    pool.SetReserve(true);
+    runs.fetch_add(1);
+  });
+  for (int i = 1; i <= 20; ++i) {
+    ASSERT_TRUE(channel.TryPush(&go_and_come, Priority::kHigh, Affinity::kWorkerOnly));
+    ASSERT_TRUE(Eventually([&] { return runs == i; }));
+  }
+  ASSERT_TRUE(channel.TryPush(&go, Priority::kHigh, Affinity::kWorkerOnly));
+  ASSERT_TRUE(Eventually([&] { return runs == 21; }));
+  pool.SetReserve(true);
+  ASSERT_TRUE(channel.TryPush(&go_and_come, Priority::kHigh, Affinity::kWorkerOnly));
+  EXPECT_TRUE(Eventually([&] { return runs == 22; }));
+  EXPECT_TRUE(Eventually([&] { return pool.stats().reserve_tasks == 22; }));
+}
+
 // The wake-up for a High task went to a worker that was awake and took something long first.
 TEST(WorkerPool, AWorkerThatTakesSomethingLongCallsTheReserveForWhatIsUrgent) {
   ChannelOptions options;
