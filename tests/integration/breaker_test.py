@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from resp import RespError, info
+from resp import RespError, encode, info
 from server import Server, wait_until
 from stories import run_stories
 
@@ -266,8 +266,155 @@ def failures_of_high_open_all(binary):
         normal.close()
 
 
+class Repeater:
+    """Clients of one level that send one command over and over; `done` counts the replies."""
+
+    def __init__(self, server, level, clients, command):
+        self.done = 0
+        self.failure = None
+        self.stopping = threading.Event()
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run, args=(server, level, command), daemon=True)
+                        for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, server, level, command):
+        try:
+            with at_priority(server, level) as client:
+                while not self.stopping.is_set():
+                    reply = client.command(*command)
+                    if isinstance(reply, RespError):
+                        raise AssertionError(reply)
+                    with self.lock:
+                        self.done += 1
+        except Exception as error:
+            self.failure = error
+
+    def finish(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+        assert self.failure is None, self.failure
+
+
+def weights_starve_nobody(binary):
+    """One worker and more High work than it can do: Low gets next to nothing, and its share as soon as
+    CONFIG SET says weighted."""
+    options = {"runtime.storage-threads-max": 1, "raft.fsync": "no"}
+    with Server(binary, options) as server, server.client(60) as operator:
+        operator.command("CLIENT", "PRIORITY", "high")
+        sleep = ("DEBUG", "SLEEP", "0.002")
+        high, low = Repeater(server, "high", 16, sleep), Repeater(server, "low", 8, sleep)
+
+        def share_of_low():
+            wait_until("high runs", lambda: high.failure or high.done > 50, 60)
+            begin = high.done, low.done
+            wait_until("high goes on", lambda: high.failure or high.done > begin[0] + 400, 60)
+            return (low.done - begin[1]) / (high.done - begin[0])
+
+        strict = share_of_low()
+        assert operator.command("CONFIG", "SET", "runtime.priority.scheduling", "weighted") == "OK"
+        weighted = share_of_low()
+        assert operator.command("CONFIG", "SET", "runtime.priority.weight-low", 3) == "OK"
+        even = share_of_low()
+        high.finish()
+        low.finish()
+        # By weight a third, and then as much.
+        assert strict < 0.1 < 0.2 < weighted < 0.6 < even, (strict, weighted, even)
+
+
+def backpressure_shows(binary):
+    """A level that is made short at run time fills up: sockets are paused, and what that costs shows."""
+    options = {"runtime.storage-threads-max": 1, "raft.fsync": "no"}
+    with Server(binary, options) as server, server.client(60) as operator:
+        operator.command("CLIENT", "PRIORITY", "high")
+        for begin in range(0, 20000, 1000):
+            operator.pipeline([("SET", f"k{i}", i) for i in range(begin, begin + 1000)])
+        keys = Repeater(server, "low", 48, ("KEYS", "none*"))
+        wait_until("low works", lambda: keys.failure or keys.done > 100, 60)
+        assert runtime(operator)["backpressure_events"] == "0", "there was room for all of them"
+        assert operator.command("CONFIG", "SET", "runtime.priority.queue-low", 16) == "OK"
+        wait_until("clients wait", lambda: int(runtime(operator)["backpressure_waiting_clients"]) > 0, 60)
+        wait_until("their time is told", lambda: int(runtime(operator)["backpressure_waiting_ms"]) > 0, 60)
+        wait_until("some have waited", lambda: int(runtime(operator)["backpressure_held_up_batches"]) > 100, 60)
+        assert operator.command("CONFIG", "SET", "runtime.priority.queue-low", 16384) == "OK"
+        wait_until("nobody waits", lambda: runtime(operator)["backpressure_waiting_clients"] == "0", 60)
+        keys.finish()
+        figures = runtime(operator)
+        events = int(figures["backpressure_events"])
+        pauses = dict(part.split("=") for part in figures["backpressure_pauses_by_ms"].split(","))
+        assert sum(int(n) for n in pauses.values()) == events > 0, figures
+        assert int(figures["backpressure_waited_ms"]) >= int(figures["backpressure_longest_ms"]) > 0, figures
+        assert int(figures["backpressure_held_up_mean_us"]) > int(figures["backpressure_others_mean_us"]), figures
+        assert figures["backpressure_waiting_ms"] == "0", figures
+
+
+def a_user_has_a_level(binary):
+    """user-priorities: what the user sends runs at that level, a high command too; CLIENT PRIORITY is
+    still the connection's own choice."""
+    with Server(binary, {"runtime.priority.high-commands": "get"}) as server, server.client(60) as operator:
+        operator.command("CLIENT", "PRIORITY", "normal")
+        assert operator.command("CONFIG", "SET", "requirepass", "secret") == "OK"
+        client = server.client(60)
+        assert client.command("AUTH", "secret") == "OK"
+
+        def levels_of(*command):
+            before = runtime(operator)
+            for _ in range(20):
+                client.command(*command)
+            after = runtime(operator)
+            return [level for level in ("high", "normal", "low")
+                    if int(after[f"requests_{level}"]) - int(before[f"requests_{level}"]) >= 20]
+
+        assert levels_of("GET", "k") == ["high"] and levels_of("SET", "k", 1) == ["normal"]
+        wrong = operator.command("CONFIG", "SET", "runtime.priority.user-priorities", "default")
+        assert "takes pairs" in wrong, wrong
+        wrong = operator.command("CONFIG", "SET", "runtime.priority.user-priorities", "somebody low")
+        assert "there is no user somebody" in wrong, wrong
+        assert operator.command("CONFIG", "SET", "runtime.priority.user-priorities", "default low") == "OK"
+        assert levels_of("GET", "k") == ["low"] and levels_of("SET", "k", 1) == ["low"]
+        assert client.command("CLIENT", "PRIORITY", "high") == "OK"
+        assert levels_of("SET", "k", 1) == ["high"]
+        client.close()
+
+
+def memory_stays_flat(binary):
+    """Clients that send as much as they can and read nothing, on a disk that takes next to nothing."""
+    with Server(binary, FAULTS) as server, server.client(60) as operator:
+        assert operator.command("FAULT.INJECT", "slow-disk", 300)
+        before = server.rss_bytes()
+        raw = encode("SET", "k", b"x" * 16384) * 64 + encode("GET", "k") * 64
+        floods = [server.client(60) for _ in range(40)]
+        sent, blocked = 0, 0
+        deadline = time.monotonic() + 60
+        for flood in floods:
+            flood.sock.setblocking(False)
+        while blocked < 20 * len(floods):
+            assert time.monotonic() < deadline, f"they are never stopped: {sent >> 20} MB"
+            for flood in floods:
+                try:
+                    sent += flood.sock.send(raw)
+                except BlockingIOError:
+                    blocked += 1
+            time.sleep(0.05)
+            grown = server.rss_bytes() - before
+            assert grown < 400 << 20, f"{grown >> 20} MB for {sent >> 20} MB that were sent"
+        assert operator.command("PING") == "PONG"
+        assert operator.command("FAULT.CLEAR") == 1
+        wait_until("those who do not read are told apart",
+                   lambda: int(runtime(operator)["unread_replies_clients"]) > 0, 60)
+        grown = server.rss_bytes() - before
+        assert grown < 400 << 20, f"{grown >> 20} MB"
+        for flood in floods:
+            flood.close()
+        wait_until("none is left", lambda: runtime(operator)["unread_replies_clients"] == "0", 60)
+        assert operator.command("SET", "k", 1) == "OK"
+
+
 STORIES = [a_slow_disk, what_is_refused, what_waits_by_itself_is_no_failure, late_from_the_queue,
-           failures_of_high_open_all]
+           failures_of_high_open_all, weights_starve_nobody, backpressure_shows, a_user_has_a_level,
+           memory_stays_flat]
 
 
 if __name__ == "__main__":

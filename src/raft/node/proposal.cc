@@ -12,9 +12,10 @@ void ProposalQueue::SetScheduling(bool weighted, const Weights& weights) {
 
 // There is a proposal.
 size_t ProposalQueue::NextLevel() {
-  size_t next = std::exchange(owed_, runtime::kPriorityCount);
-  if (next != runtime::kPriorityCount && !levels_[next].empty()) return next;
+  size_t next = 0;
   if (weighted_ && levels_[0].empty()) {
+    next = std::exchange(owed_, runtime::kPriorityCount);
+    if (next != runtime::kPriorityCount && !levels_[next].empty()) return next;
     std::array<bool, runtime::kPriorityCount> waits = {};
     for (size_t l = 0; l < waits.size(); ++l) waits[l] = !levels_[l].empty();
     next = turns_.Pick(weights_, [&waits](size_t level) { return waits[level]; });
