@@ -58,7 +58,7 @@ bench-cluster: deps $(BUILD)/build.ninja ## three nodes beside etcd and redis-se
 
 bench-runtime: deps $(BUILD)/build.ninja ## priorities, elastic pools, ten thousand connections; write docs/performance.md (ARGS="--quick --only steps")
 	@deps/install.sh bench_packages.txt
-	@ninja -C $(BUILD) -j$(JOBS) kiwi-server kiwi-server-plain-queue runtime_load priority_channel_bench
+	@ninja -C $(BUILD) -j$(JOBS) kiwi-server kiwi-server-plain-queue runtime_load priority_channel_bench metrics_bench
 	@tests/bench/runtime.py --build $(BUILD) $(ARGS)
 
 fuzz: deps ## fuzz each decoder of outside bytes for SECONDS_EACH (default 60)

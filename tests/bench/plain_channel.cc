@@ -122,6 +122,7 @@ Task* PriorityChannel::TryPopForWorker() {
 
 Task* PriorityChannel::TryPopForHelper() { return impl_->PopLane(impl_->BindDrainer(), kAnyLane); }
 
+Task* PriorityChannel::TryPopAbove(Priority) { return nullptr; }
 Task* PriorityChannel::TryPopUrgent() { return nullptr; }
 
 void PriorityChannel::SetSpaceListener(std::function<void(Priority)> listener) {

@@ -88,10 +88,7 @@ class Bench:
 
     def channel(self):
         binaries = {"priority": self.args.kiwi_binary, "plain": self.args.plain_binary}
-        alone = json.loads(subprocess.run(
-            [self.args.channel_bench, "--benchmark_format=json", "--benchmark_min_time=0.1",
-             "--benchmark_repetitions=9", "--benchmark_enable_random_interleaving=true"],
-            check=True, capture_output=True, text=True, timeout=300).stdout)["benchmarks"]
+        alone = self.micro(self.args.channel_bench)
         figures = self.compare({side: {"binary": binary} for side, binary in binaries.items()})
         return report.cost("channel", ("priority", "plain"), figures, 0.05, report.channel_alone(alone))
 
@@ -101,7 +98,15 @@ class Bench:
             print(f"no option {option}: left out")
             return None
         figures = self.compare({"on": {"options": {option: "yes"}}, "off": {"options": {option: "no"}}})
-        return report.cost("metrics", ("on", "off"), figures, 0.01, [])
+        return report.cost("metrics", ("on", "off"), figures, 0.01,
+                           report.recording_alone(self.micro(self.args.metrics_bench), figures))
+
+    def micro(self, program):
+        """Medians of a Google Benchmark program, by name."""
+        done = subprocess.run([program, "--benchmark_format=json", "--benchmark_min_time=0.1",
+                               "--benchmark_repetitions=9", "--benchmark_enable_random_interleaving=true"],
+                              check=True, capture_output=True, text=True, timeout=300)
+        return {b["run_name"]: b for b in json.loads(done.stdout)["benchmarks"] if b.get("aggregate_name") == "median"}
 
     def has_option(self, name):
         with self.server() as server, server.client() as client:
@@ -326,6 +331,7 @@ def main():
     args.plain_binary = build / "tests/bench/kiwi-server-plain-queue"
     args.load_client = str(build / "tests/bench/runtime_load")
     args.channel_bench = str(build / "tests/bench/priority_channel_bench")
+    args.metrics_bench = str(build / "tests/bench/metrics_bench")
     if args.quick:
         args.rounds, args.seconds, args.cost_rounds, args.cost_seconds = 2, 2.0, 3, 0.5
         args.step_rounds, args.step_seconds, args.crowd_seconds = 1, 3.0, 5.0

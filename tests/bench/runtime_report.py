@@ -111,10 +111,7 @@ def cost(part, sides, figures, limit, more):
 
 def channel_alone(benchmarks):
     """A push and a pop, in ns, medians of the repetitions."""
-    times = {}
-    for b in benchmarks:
-        if b.get("aggregate_name") == "median" and "items_per_second" in b:
-            times[b["run_name"].split("/")[0]] = 1e9 / b["items_per_second"]
+    times = {name.split("/")[0]: 1e9 / b["items_per_second"] for name, b in benchmarks.items() if "items_per_second" in b}
     plain, levels = times["BM_PlainQueue"], times["BM_ChannelThreeLevels"]
     more = levels - plain
     # A batch passes the channel, not a command; a core passes so many batches a second at pipeline 1.
@@ -124,6 +121,20 @@ def channel_alone(benchmarks):
             f"{times['BM_ChannelWeighted']:.0f} ns weighted. {more:.0f} ns more × {batches:,} batches a second "
             f"(pipeline 1, one core) is {more * batches / 1e7:.2f} % of a core (wanted: under 5; "
             f"{verdict(more * batches / 1e7 < 5)})."]
+
+
+def recording_alone(benchmarks, figures):
+    """What a command pays by the single records, as a part of all the CPU that the server spends on it."""
+    ns = lambda name: next(b["cpu_time"] for n, b in benchmarks.items() if n.split("/threads")[0] == name)
+    parts = []
+    for load, depth in (("GET, pipeline 1", 1), ("GET, pipeline 16", 16)):
+        stages = ns(f"BM_SampledBatch/{depth}") / 8 / depth  # one batch in eight is timed
+        whole = median([f["cpu_us"] for f in figures[load]["off"]]) * 1000
+        share = (ns("BM_Command") + stages) / whole * 100
+        parts.append(f"{load}: {ns('BM_Command'):.0f} + {stages:.1f} ns of {whole / 1000:.2f} µs, {share:.2f} % "
+                     f"(wanted: under 1; {verdict(share < 1)})")
+    return ["", "Alone (tests/bench/metrics_bench.cc): counts and times of a command, always recorded, and its part of the stages of "
+            "one batch in eight, of the server's CPU a command: " + "; ".join(parts) + "."]
 
 
 # ---- steps
