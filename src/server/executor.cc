@@ -229,8 +229,9 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
   if (!batch.has_pending_writes() && ReadsState(session, command) && !ReadsMayRun(batch)) {
     if (!batch.reads_refused) return Step::kAwaitRead;
     batch.guard.end = BatchEnd::kProvedNothing;
-    stats_->Local().RecordError(kNoLeaderError);
-    Answer(batch, item, [](ReplyWriter& reply) { reply.Error(kNoLeaderError); });
+    const std::string_view why = node_->leader() == raft::kNoNode ? kNoLeaderError : kBehindError;
+    stats_->Local().RecordError(why);
+    Answer(batch, item, [why](ReplyWriter& reply) { reply.Error(why); });
     return Step::kDone;
   }
   if (command.Is(commands::kTransaction)) return ExecuteTransactionCommand(batch, item);

@@ -33,6 +33,8 @@ inline constexpr std::string_view kStorageFailedError =
     "MISCONF Errors writing to the Raft log: the disk is full or failing. Writes are refused until "
     "it takes them again; see RAFT.STATUS.";
 
+inline constexpr std::string_view kBehindError =
+    "CLUSTERDOWN This node does not keep up with the leader; ask another one";
 inline constexpr std::string_view kNoLeaderError = "CLUSTERDOWN The cluster has no leader";
 std::string_view ProposalErrorText(raft::ProposalError error);
 

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Stories of what operators do to a group, by kiwi-ctl and by hand, and of what they are told."""
+import contextlib
+import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -285,9 +288,54 @@ def all_machines_crash(binary):
         assert nodes[2].ask("GET", "kept") == b"yes"
 
 
+def a_node_that_cannot_write_answers_reads(binary):
+    """Its disk fails: it cannot apply what others write, and says so instead of letting clients wait."""
+    with Running(binary) as cluster:
+        leader = cluster.leader()
+        follower = next(n for n in cluster.nodes.values() if n is not leader)
+        assert not isinstance(follower.ask("FAULT.INJECT", "fsync-error"), RespError)
+        assert leader.ask("SET", "a", "1") == "OK"
+        reply = follower.ask("GET", "a", timeout=15)
+        assert isinstance(reply, RespError) and "does not keep up" in reply, reply
+        assert follower.ask("SET", "a", "2").startswith("MISCONF")
+        follower.ask("FAULT.CLEAR")
+        cluster.wait_serving()
+        assert follower.ask("GET", "a") == b"1"
+
+
+def a_crowd_at_the_raft_port(binary):
+    """Strangers by the thousand, silent or talking nonsense, keep neither clients nor members out."""
+    with Running(binary) as cluster:
+        leader = cluster.leader()
+        before = {n.id: n.server.rss_bytes() for n in cluster.nodes.values()}
+        crowd = []
+        try:
+            for i in range(500):
+                for node in cluster.nodes.values():
+                    stranger = socket.create_connection(("127.0.0.1", node.raft_port), timeout=5)
+                    crowd.append(stranger)
+                    with contextlib.suppress(OSError):
+                        stranger.sendall((b"", os.urandom(600), b"\xff" * 20)[i % 3])
+                if i % 50 == 0:
+                    assert leader.ask("SET", "x", i) == "OK"
+            follower = next(n for n in cluster.nodes.values() if n is not leader)
+            follower.kill()
+            follower.server.start(wait=False)
+            assert cluster.wait_serving() is leader
+        finally:
+            for stranger in crowd:
+                stranger.close()
+        for node in cluster.nodes.values():
+            if node is not follower:
+                grown = node.server.rss_bytes() - before[node.id]
+                assert grown < 16 << 20, f"node {node.id} grew by {grown} bytes"
+        assert len(leader.server.log_tail(1000).splitlines()) < 200, "a line for each is too many"
+
+
 STORIES = (backup_and_restore, members_by_tool, leader_removes_itself, removed_while_down,
            waiting_clients_count_as_blocked, slots_of_a_follower, status_in_both_protocols,
-           a_killed_process_is_trusted, a_machine_crashes, all_machines_crash)
+           a_killed_process_is_trusted, a_machine_crashes, all_machines_crash,
+           a_node_that_cannot_write_answers_reads, a_crowd_at_the_raft_port)
 
 if __name__ == "__main__":
     sys.exit(run_stories(STORIES, __doc__))

@@ -238,7 +238,10 @@ Host::Host(Group* group, NodeId id)
       node_(
           Options(id), &log_, [] { return Status::Ok(); }, [] { return Status::Ok(); }, &machine_,
           &SystemClock()) {
-  EXPECT_TRUE(log_.SetConfState(Voters(3)).ok());
+  // Further ones have joined, and wait for a snapshot.
+  if (id <= 3) {
+    EXPECT_TRUE(log_.SetConfState(Voters(3)).ok());
+  }
   machine_.SetForwarded(&node_.forwarded());
   node_.SetPeers(this);
   node_.SetScheduler([this](bool) { Post([](Node& node) { node.ApplyCommitted(false); }); });
@@ -371,6 +374,18 @@ TEST(GroupTest, WritesWaitForALeaderAndAreNotRefusedInBetween) {
   Propose(group.node(follower), write);
   WaitUntil([&] { return write.done(); }, "the write is answered");
   EXPECT_TRUE(write.applied) << "it was not proposed before there was a leader, so it could wait";
+}
+
+TEST(GroupTest, AJoinerTakesNothingBeforeItsSnapshot) {
+  Group group(4);
+  Message append;
+  append.type = MessageType::kAppend;
+  append.from = 1;
+  append.to = 4;
+  append.term = 9;
+  append.entries = {{.term = 9, .index = 1}};
+  group.node(4).Step(append);
+  EXPECT_EQ(group.node(4).GetStatus().last_index, 0u) << "what came before the log is in no entry";
 }
 
 TEST(GroupTest, LeadershipIsHandedOverWithoutALostWrite) {
