@@ -67,9 +67,9 @@ inline constexpr OptionRow kMetricsOptions[] = {
     Bool("latency-tracking", "yes", kMutable, "Keep a latency histogram of every command."),
     Of(OptionType::kPercentiles, "latency-tracking-info-percentiles", "50 99 99.9", kMutable,
        "Percentiles that INFO latencystats shows."),
-    Text(
-        "bind", "127.0.0.1", kOwn,
-        "Address of the HTTP endpoint. One that other machines reach needs a password or a token."),
+    Text("bind", "127.0.0.1", kOwn,
+         "Address of the HTTP endpoint, IPv4. One that other machines reach needs a password or a "
+         "token."),
     Int("port", "0", 0, 65535, kOwn,
         "Its TCP port, for /metrics (Prometheus) and /health; 0, as without this line: none."),
     Text("user", "kiwi", kOwn | kMutable, "Who may ask, with the password (HTTP basic)."),

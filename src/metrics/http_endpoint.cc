@@ -1,7 +1,7 @@
 #include "metrics/http_endpoint.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
-#include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -65,20 +65,21 @@ void Send(mg_connection* connection, const HttpAnswer& answer, bool head) {
 
 // Connects to the own port and hangs up.
 void Knock(const std::string& bind, int port) {
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* address = nullptr;
-  if (getaddrinfo(bind.c_str(), std::to_string(port).c_str(), &hints, &address) != 0) return;
-  const int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0) {
-    (void)connect(fd, address->ai_addr, address->ai_addrlen);
-    close(fd);
-  }
-  freeaddrinfo(address);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  inet_pton(AF_INET, bind.c_str(), &address.sin_addr);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  (void)connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  close(fd);
 }
 
-Status CheckReachOf(const std::string& bind, const Credentials& credentials) {
+Status CheckBindOf(const std::string& bind, const Credentials& credentials) {
+  in_addr address{};
+  if (inet_pton(AF_INET, bind.c_str(), &address) != 1) {
+    return {StatusCode::kConfig, "metrics.bind " + bind + " is no IPv4 address, such as 127.0.0.1"};
+  }
   if (!credentials.empty() || !ReachableFromOutside(bind)) return {};
   return {StatusCode::kConfig,
           "metrics.bind " + bind +
@@ -88,8 +89,8 @@ Status CheckReachOf(const std::string& bind, const Credentials& credentials) {
 
 }  // namespace
 
-Status CheckReach(const HttpOptions& options) {
-  return CheckReachOf(options.bind, options.credentials);
+Status CheckBind(const HttpOptions& options) {
+  return CheckBindOf(options.bind, options.credentials);
 }
 
 struct HttpEndpoint::Impl {
@@ -196,10 +197,8 @@ HttpEndpoint::~HttpEndpoint() { Stop(); }
 
 Status HttpEndpoint::Start() {
   const HttpOptions& options = impl_->options;
-  KIWI_RETURN_IF_ERROR(CheckReach(options));
-  const bool v6 = options.bind.find(':') != std::string::npos;
-  const std::string address =
-      (v6 ? "[" + options.bind + "]" : options.bind) + ":" + std::to_string(options.port);
+  KIWI_RETURN_IF_ERROR(CheckBind(options));
+  const std::string address = options.bind + ":" + std::to_string(options.port);
   const std::string threads = std::to_string(options.threads);
   const std::string timeout = std::to_string(options.timeout_ms);
   const char* const settings[] = {"listening_ports",
@@ -262,7 +261,7 @@ void HttpEndpoint::SetRate(int64_t requests_per_second) {
 }
 
 Status HttpEndpoint::SetCredentials(Credentials credentials) {
-  KIWI_RETURN_IF_ERROR(CheckReachOf(impl_->options.bind, credentials));
+  KIWI_RETURN_IF_ERROR(CheckBindOf(impl_->options.bind, credentials));
   MutexLock lock(impl_->mu);
   impl_->credentials = std::move(credentials);
   return {};

@@ -21,7 +21,7 @@
 namespace kiwi::metrics {
 
 struct HttpOptions {
-  std::string bind = "127.0.0.1";    // numeric
+  std::string bind = "127.0.0.1";    // IPv4, numeric: Debian's civetweb knows no other
   int port = 0;                      // 0: a free one, see port()
   Credentials credentials;           // must not be empty if bind is reachable from outside
   int64_t requests_per_second = 50;  // with the right credentials, and as many without; 0: no limit
@@ -29,8 +29,9 @@ struct HttpOptions {
   int timeout_ms = 2000;
 };
 
-// kConfig: others could reach it, and there are no credentials. Start would refuse the same.
-Status CheckReach(const HttpOptions& options);
+// kConfig: no such address, or others could reach it and there are no credentials. Start would refuse
+// the same.
+Status CheckBind(const HttpOptions& options);
 
 struct HttpAnswer {
   int status = 200;

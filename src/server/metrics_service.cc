@@ -41,7 +41,7 @@ size_t SamplesFor(int64_t interval_ms, int64_t retention_s) {
 }  // namespace
 
 Status CheckMetrics(const MetricsOptions& options) {
-  return options.http.port == 0 ? Status() : metrics::CheckReach(options.http);
+  return options.http.port == 0 ? Status() : metrics::CheckBind(options.http);
 }
 
 MetricsService::MetricsService(const MetricsOptions& options, Server* server, Clock* clock)
