@@ -139,7 +139,7 @@ class Bench:
         # Network: pipelines of GETs. Storage: HGETALL of a big hash, which no loop runs.
         rates = lambda full, least=1: "/".join(str(max(least, round(full * s))) for s in report.STEPS)
         classes = (f"gets:connections=50,depth=16,mix=get,keys={KEYS},rate={rates(self.args.step_gets)}",
-                   f"scans:connections=50,mix=hgetall,rate={rates(self.args.step_scans)}")
+                   f"scans:connections=200,mix=hgetall,rate={rates(self.args.step_scans)}")
         fixed = {"runtime.network-threads-min": os.cpu_count(), "runtime.storage-threads-min": 8}
         figures = {"elastic": [], "fixed": []}
         for i in range(self.args.step_rounds):
