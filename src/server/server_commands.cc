@@ -167,7 +167,10 @@ void ServerCommands::BeforeRest() {
   if (!reads_pause_.load(std::memory_order_relaxed)) return;
   constexpr int64_t kPieceUs = 1000;
   paused_reads_.fetch_add(1);
-  while (reads_pause_.load() && !server_->draining()) SleepUs(kPieceUs);
+  while (reads_pause_.load() && !server_->draining()) {
+    SleepUs(kPieceUs);
+    server_->engine().keyspace().BetweenHolds();
+  }
   paused_reads_.fetch_sub(1);
 }
 

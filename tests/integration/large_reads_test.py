@@ -80,6 +80,31 @@ def a_large_read_stands_where_its_connection_sent_it(binary):
             assert [client.read(), client.read()] == [turn + 1, b"%d" % (turn + 1)]
 
 
+def long_reads_give_way_to_higher_levels(binary):
+    """All workers are within long reads of Low clients: what others ask of a worker is answered meanwhile."""
+    pools = {**POOLS, "runtime.storage-threads-min": 2, "runtime.storage-threads-max": 2}
+    with Server(binary, pools) as server, server.client(60) as control, server.client(60) as high:
+        fill(control)
+        assert high.command("CLIENT", "PRIORITY", "high") == "OK"
+        assert control.command("DEBUG", "PAUSE-READS", 1) == "OK"
+        readers = [server.client(60) for _ in range(2)]
+        for reader in readers:
+            assert reader.command("CLIENT", "PRIORITY", "low") == "OK"
+            reader.send(encode("KEYS", "*"))
+        # A worker runs it: within one of the reads, once both have begun.
+        wait_until("both workers read", lambda: control.command("DEBUG", "PAUSED-READS") == 2, 30)
+        for turn in range(20):
+            assert high.command("SCAN", 0, "COUNT", 1)[0] != b"0"
+            assert high.command("HSET", f"small{turn}", "f", "v") == 1
+            assert high.command("HGETALL", f"small{turn}") == [b"f", b"v"]
+            assert control.command("HKEYS", f"small{turn}") == [b"f"]
+        assert all(unanswered(reader) for reader in readers)
+        assert control.command("DEBUG", "PAUSE-READS", 0) == "OK"
+        for reader in readers:
+            assert len(reader.read()) == KEYS + 2, "the keys of its beginning"
+            reader.close()
+
+
 def each_read_answers_one_moment(binary):
     """A writer keeps exactly one of each two keys, and some fields of a hash equal; reads see nothing else."""
     stop, failures = threading.Event(), []
@@ -127,7 +152,7 @@ def each_read_answers_one_moment(binary):
 
 
 STORIES = [writes_go_on_beside_reads_of_much, a_large_read_stands_where_its_connection_sent_it,
-           each_read_answers_one_moment]
+           long_reads_give_way_to_higher_levels, each_read_answers_one_moment]
 
 
 if __name__ == "__main__":

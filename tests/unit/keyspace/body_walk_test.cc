@@ -170,7 +170,7 @@ class Story {
   }
   void ChangeString(Db& db, const std::string& key, const Object* object) {
     if (object == nullptr || random_.OneIn(10)) {
-      return StringSet(db, key, Bytes(1'500'000), kNoExpiry);
+      return StringSet(db, key, Bytes(700'000), kNoExpiry);
     }
     if (random_.OneIn(3)) {
       StringAppend(db, key, Bytes(400'000));
@@ -205,15 +205,15 @@ class BodyWalkProperty : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(BodyWalkProperty, AnswersTheValueOfItsBeginning) {
   int ended = 0;
-  for (uint64_t i = 0; i < 25; ++i) {
-    const uint64_t seed = GetParam() * 25 + i;
+  for (uint64_t i = 0; i < 10; ++i) {
+    const uint64_t seed = GetParam() * 10 + i;
     SCOPED_TRACE("seed " + std::to_string(seed));
     Story story(seed);
     story.Run(40);
     if (HasFatalFailure()) return;
     ended += story.ended();
   }
-  EXPECT_GT(ended, 100);
+  EXPECT_GT(ended, 30);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, BodyWalkProperty, testing::Range<uint64_t>(0, 8));
