@@ -218,7 +218,6 @@ Status HttpEndpoint::Start() {
   callbacks.begin_request = &Impl::OnRequest;
   callbacks.http_error = &Impl::OnError;
   callbacks.log_message = &Impl::OnLog;
-  callbacks.log_access = &Impl::OnLog;
   mg_init_library(0);
   impl_->context = mg_start(&callbacks, impl_.get(), const_cast<const char**>(settings));
   if (impl_->context == nullptr) {
