@@ -50,6 +50,7 @@ class Run:
         self.settings = {
             "seed": args.seed, "folder": str(self.folder), "begin": self.begin, "pace": args.pace,
             "follower_reads": 0.2, "skew_ms": args.skew_ms, "drift_percent": 50 if args.readindex else 9,
+            "alone": args.nodes == 1,
             # A group counts time by monotonic clocks, a lone node by its wall clock.
             "expiry_slack_ms": None if args.readindex else 30 if args.nodes > 1 else 30 + 2 * args.skew_ms,
         }
