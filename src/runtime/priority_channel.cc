@@ -6,6 +6,7 @@
 
 #include <concurrentqueue/concurrentqueue.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "base/check.h"
@@ -231,7 +232,10 @@ Task* PriorityChannel::TryPopUrgent() { return impl_->PopUrgent(); }
 Task* PriorityChannel::TryPopForHelper() { return impl_->Pop(/*helper=*/true); }
 
 Task* PriorityChannel::TryPopAbove(Priority level) {
-  const auto end = static_cast<size_t>(level);
+  // By weight, only Critical overtakes: each level has its share already.
+  const size_t end = impl_->weighted.load(std::memory_order_relaxed)
+                         ? std::min<size_t>(static_cast<size_t>(level), 1)
+                         : static_cast<size_t>(level);
   for (size_t l = 0; l < end; ++l) {
     if (impl_->levels[l].depth() == 0) continue;  // most often: no queue is bound for that
     if (Task* task = impl_->PopLevel(impl_->BindDrainer(), l, /*helper=*/false)) return task;

@@ -62,7 +62,8 @@ class PriorityChannel {
   // done: whoever pushes wakes a worker after it (kWorkerOnly), or drains by itself (a net loop).
   Task* TryPopForWorker();
   Task* TryPopForHelper();
-  // For a worker that is within a task of this level: the next of a higher one, or null.
+  // For a worker that is within a task of this level: the next of a higher one (by weight: of
+  // Critical alone), or null.
   Task* TryPopAbove(Priority level);
 
   // Only Critical and (strict) High, and of them only what workers alone may run: for a thread that is

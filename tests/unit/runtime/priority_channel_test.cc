@@ -65,6 +65,18 @@ TEST(PriorityChannel, WhoIsWithinATaskMayTakeWhatIsAboveIt) {
   EXPECT_EQ(channel.TryPopAbove(Priority::kCritical), nullptr);
 }
 
+TEST(PriorityChannel, ByWeightOnlyCriticalOvertakesWhatHasBegun) {
+  PriorityChannelOptions options;
+  options.weighted = true;
+  PriorityChannel channel{options};
+  Numbered high(1), critical(2);
+  ASSERT_TRUE(channel.TryPush(&high, Priority::kHigh, Affinity::kWorkerOnly));
+  ASSERT_TRUE(channel.TryPush(&critical, Priority::kCritical, Affinity::kWorkerOnly));
+  EXPECT_EQ(NumberOf(channel.TryPopAbove(Priority::kLow)), 2);
+  EXPECT_EQ(channel.TryPopAbove(Priority::kLow), nullptr) << "High has its share already";
+  EXPECT_EQ(NumberOf(channel.TryPopForWorker()), 1);
+}
+
 TEST(PriorityChannel, AFullLevelRefusesAndTellsOfRoomAtHalf) {
   ChannelOptions options;
   options.capacity[static_cast<size_t>(Priority::kNormal)] = 4;
