@@ -66,9 +66,9 @@ TEST(PriorityChannel, WhoIsWithinATaskMayTakeWhatIsAboveIt) {
 }
 
 TEST(PriorityChannel, ByWeightOnlyCriticalOvertakesWhatHasBegun) {
-  PriorityChannelOptions options;
+  ChannelOptions options;
   options.weighted = true;
-  PriorityChannel channel{options};
+  PriorityChannel channel(options);
   Numbered high(1), critical(2);
   ASSERT_TRUE(channel.TryPush(&high, Priority::kHigh, Affinity::kWorkerOnly));
   ASSERT_TRUE(channel.TryPush(&critical, Priority::kCritical, Affinity::kWorkerOnly));
