@@ -321,7 +321,7 @@ def main():
     parser.add_argument("--step-rounds", type=int, default=2)
     parser.add_argument("--step-seconds", type=float, default=5)
     parser.add_argument("--step-gets", type=float, default=20000, help="pipelines a second at the top")
-    parser.add_argument("--step-scans", type=float, default=800, help="HGETALLs a second at the top")
+    parser.add_argument("--step-scans", type=float, default=1500, help="HGETALLs a second at the top")
     parser.add_argument("--crowd", type=int, default=10_000, help="connections")
     parser.add_argument("--crowd-seconds", type=float, default=20)
     parser.add_argument("--quick", action="store_true", help="few and short rounds; writes no document")
