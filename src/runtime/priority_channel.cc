@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "runtime/sleep_gate.h"
 #include "runtime/smooth_weights.h"
+#include "runtime/task_lane.h"
 
 // concurrentqueue 1.0.3 counts a block's consumed slots with release increments only, so in the
 // language's terms the reads of all but the last consumer do not happen before the block is written
@@ -35,29 +36,8 @@ extern "C" const char* __tsan_default_suppressions() {
 namespace kiwi::runtime {
 namespace {
 
-struct QueueTraits : moodycamel::ConcurrentQueueDefaultTraits {
-  // A drainer stays with one producer for so many tasks before it turns to the next: short enough
-  // that one busy loop does not make the connections of another wait.
-  static const std::uint32_t EXPLICIT_CONSUMER_CONSUMPTION_QUOTA_BEFORE_ROTATE = 16;
-};
-using Queue = moodycamel::ConcurrentQueue<Task*, QueueTraits>;
-
-// Depth is pushed - popped: two counters that each grow only, on cache lines of their own, so that
-// producers and drainers share no line that both write, and the totals come for free.
-struct Lane {
-  alignas(64) std::atomic<uint64_t> pushed{0};
-  alignas(64) std::atomic<uint64_t> popped{0};
-  alignas(64) Queue queue;
-
-  size_t depth() const {
-    const uint64_t out = popped.load(std::memory_order_seq_cst);
-    const uint64_t in = pushed.load(std::memory_order_seq_cst);
-    return in > out ? in - out : 0;
-  }
-};
-
 struct Level {
-  std::array<Lane, 2> lanes;  // by Affinity
+  std::array<TaskLane, 2> lanes;  // by Affinity
   std::atomic<size_t> capacity{0};
   std::atomic<uint64_t> refused{0};
   std::atomic<bool> starved{false};  // a push was refused and nobody was told of room since
@@ -105,7 +85,7 @@ struct PriorityChannel::Impl {
   }
 
   Task* PopLane(Drainer& d, size_t level, size_t affinity) {
-    Lane& lane = levels[level].lanes[affinity];
+    TaskLane& lane = levels[level].lanes[affinity];
     if (lane.depth() == 0) return nullptr;
     Task* task = nullptr;
     if (!lane.queue.try_dequeue(*d.tokens[level][affinity], task)) return nullptr;
@@ -195,8 +175,8 @@ PriorityChannel::~PriorityChannel() = default;
 bool PriorityChannel::TryPush(Task* task, Priority priority, Affinity affinity) {
   const auto l = static_cast<size_t>(priority);
   Level& level = impl_->levels[l];
-  Lane& lane = level.lanes[static_cast<size_t>(affinity)];
-  const Lane& other = level.lanes[1 - static_cast<size_t>(affinity)];
+  TaskLane& lane = level.lanes[static_cast<size_t>(affinity)];
+  const TaskLane& other = level.lanes[1 - static_cast<size_t>(affinity)];
   lane.pushed.fetch_add(1, std::memory_order_seq_cst);
   if (priority != Priority::kCritical) {
     for (;;) {
@@ -288,7 +268,7 @@ uint64_t PriorityChannel::refused(Priority priority) const {
 ChannelStats PriorityChannel::stats() const {
   ChannelStats s;
   for (size_t l = 0; l < kPriorityCount; ++l) {
-    for (const Lane& lane : impl_->levels[l].lanes) {
+    for (const TaskLane& lane : impl_->levels[l].lanes) {
       s.popped[l] += lane.popped.load(std::memory_order_relaxed);
       s.pushed[l] += lane.pushed.load(std::memory_order_relaxed);
     }

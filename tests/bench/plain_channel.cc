@@ -9,26 +9,10 @@
 #include "base/check.h"
 #include "runtime/priority_channel.h"
 #include "runtime/sleep_gate.h"
+#include "runtime/task_lane.h"
 
 namespace kiwi::runtime {
 namespace {
-
-struct QueueTraits : moodycamel::ConcurrentQueueDefaultTraits {
-  static const std::uint32_t EXPLICIT_CONSUMER_CONSUMPTION_QUOTA_BEFORE_ROTATE = 16;
-};
-using Queue = moodycamel::ConcurrentQueue<Task*, QueueTraits>;
-
-struct Lane {
-  alignas(64) std::atomic<uint64_t> pushed{0};
-  alignas(64) std::atomic<uint64_t> popped{0};
-  alignas(64) Queue queue;
-
-  size_t depth() const {
-    const uint64_t out = popped.load(std::memory_order_seq_cst);
-    const uint64_t in = pushed.load(std::memory_order_seq_cst);
-    return in > out ? in - out : 0;
-  }
-};
 
 constexpr size_t kAnyLane = static_cast<size_t>(Affinity::kAny);
 constexpr size_t kWorkerLane = static_cast<size_t>(Affinity::kWorkerOnly);
@@ -47,7 +31,7 @@ thread_local Drainer drainer;
 
 struct PriorityChannel::Impl {
   const uint64_t id = next_channel_id.fetch_add(1);
-  std::array<Lane, 2> lanes;  // by Affinity
+  std::array<TaskLane, 2> lanes;  // by Affinity
   std::atomic<size_t> capacity{0};
   std::atomic<uint64_t> refused{0};
   std::atomic<bool> starved{false};
@@ -68,7 +52,7 @@ struct PriorityChannel::Impl {
   }
 
   Task* PopLane(Drainer& d, size_t affinity) {
-    Lane& lane = lanes[affinity];
+    TaskLane& lane = lanes[affinity];
     if (lane.depth() == 0) return nullptr;
     Task* task = nullptr;
     if (!lane.queue.try_dequeue(*d.tokens[affinity], task)) return nullptr;
@@ -93,7 +77,7 @@ PriorityChannel::PriorityChannel(const ChannelOptions& options) : impl_(std::mak
 PriorityChannel::~PriorityChannel() = default;
 
 bool PriorityChannel::TryPush(Task* task, Priority priority, Affinity affinity) {
-  Lane& lane = impl_->lanes[static_cast<size_t>(affinity)];
+  TaskLane& lane = impl_->lanes[static_cast<size_t>(affinity)];
   lane.pushed.fetch_add(1, std::memory_order_seq_cst);
   if (priority != Priority::kCritical) {
     for (;;) {
@@ -155,7 +139,7 @@ uint64_t PriorityChannel::refused(Priority) const {
 
 ChannelStats PriorityChannel::stats() const {
   ChannelStats s;
-  for (const Lane& lane : impl_->lanes) {
+  for (const TaskLane& lane : impl_->lanes) {
     s.popped[kOnlyLevel] += lane.popped.load(std::memory_order_relaxed);
     s.pushed[kOnlyLevel] += lane.pushed.load(std::memory_order_relaxed);
   }

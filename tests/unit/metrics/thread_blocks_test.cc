@@ -64,12 +64,21 @@ TEST_F(ThreadBlocksTest, AThreadMayServeSeveralInTurn) {
 }
 
 TEST_F(ThreadBlocksTest, AThreadMayOutliveThem) {
+  struct Counted {
+    explicit Counted(int* count) : alive(count) { ++*alive; }
+    ~Counted() { --*alive; }
+    int* alive;
+  };
+  int alive = 0;
   std::thread thread([&] {
-    ThreadBlocks<Block> shortly([] { return std::make_unique<Block>(); });
-    Bump(shortly.Local().hits, 1);
+    {
+      ThreadBlocks<Counted> shortly([&] { return std::make_unique<Counted>(&alive); });
+      shortly.Local();
+    }
+    EXPECT_EQ(alive, 1) << "the thread's lease keeps its block";
   });
-  thread.join();  // the lease of the block is returned to what no longer has an owner
-  SUCCEED();
+  thread.join();
+  EXPECT_EQ(alive, 0) << "freed with the lease, which nobody else had an owner for";
 }
 
 // As the elastic pools do it, and with a reader at any moment: totals never fall, and in the end
