@@ -103,6 +103,7 @@ TEST_F(ThreadBlocksTest, NothingIsLostWhileThreadsComeAndGoUnderAReader) {
   });
   for (int round = 0; round < kRounds; ++round) {
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i) {
       threads.emplace_back([&] {
         for (uint64_t n = 0; n < kRecords; ++n) {
