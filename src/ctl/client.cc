@@ -71,7 +71,9 @@ Result<std::unique_ptr<Client>> Client::Connect(const Address& address, const st
   redisSetTimeout(context, ToTimeval(timeout_ms));
   if (!password.empty()) {
     KIWI_ASSIGN_OR_RETURN(const Value reply, client->Command({"AUTH", password}));
-    if (reply.error) return Status(StatusCode::kInvalidArgument, reply.text);
+    if (reply.error) {
+      return Status(StatusCode::kInvalidArgument, address.ToString() + ": " + reply.text);
+    }
   }
   return client;
 }

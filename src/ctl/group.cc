@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <thread>
+#include <utility>
 
 namespace kiwi::ctl {
 namespace {
@@ -10,16 +12,23 @@ namespace {
 constexpr int64_t kBackoffMinMs = 50;
 constexpr int64_t kBackoffMaxMs = 1000;
 constexpr int64_t kAskMs = 2000;
-
-// Doubles from call to call.
-void Pause(int64_t* backoff_ms) {
-  *backoff_ms = std::clamp(2 * *backoff_ms, kBackoffMinMs, kBackoffMaxMs);
-  std::this_thread::sleep_for(std::chrono::milliseconds(*backoff_ms));
-}
+constexpr int64_t kTellFromMs = 800;  // of the pauses; by then it has tried for most of a second
 
 bool MayTryAgain(const Value& reply) {
   return reply.error && (reply.text.starts_with("NOTLEADER") ||
                          reply.text.starts_with("TRYAGAIN") || reply.text.starts_with("LOADING"));
+}
+
+// A server that is no Kiwi, or wants another password, says the same the next time.
+Status Refusal(const Address& node, const Value& reply) {
+  const bool passing = reply.text.starts_with("LOADING") || reply.text.starts_with("TRYAGAIN");
+  return {passing ? StatusCode::kUnavailable : StatusCode::kInvalidArgument,
+          node.ToString() + ": " + reply.text};
+}
+
+Status NotKnown(const Status& broken) {
+  return {StatusCode::kAborted, "the connection broke; whether it took effect is not known: " +
+                                    std::string(broken.message())};
 }
 
 }  // namespace
@@ -28,9 +37,21 @@ int64_t Group::LeftMs(int64_t deadline_ns) const {
   return std::max<int64_t>(0, (deadline_ns - clock_->MonotonicNs()) / 1'000'000);
 }
 
+bool Group::MayGoOn(const ::kiwi::Status& why, int64_t deadline_ns) {
+  const int64_t left_ms = LeftMs(deadline_ns);
+  if (why.code() == StatusCode::kInvalidArgument || left_ms == 0) return false;
+  backoff_ms_ = std::clamp(2 * backoff_ms_, kBackoffMinMs, kBackoffMaxMs);
+  if (backoff_ms_ >= kTellFromMs && !std::exchange(told_, true)) {
+    std::fprintf(stderr, "kiwi-ctl: %s; trying again for %d s (--timeout)\n",
+                 std::string(why.message()).c_str(), static_cast<int>((left_ms + 999) / 1000));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(std::min(backoff_ms_, left_ms)));
+  return true;
+}
+
 Result<Group::Leader> Group::FindLeader(int64_t deadline_ns, Value* someone) {
   std::vector<Address> nodes = options_.nodes;
-  ::kiwi::Status last(StatusCode::kNotLeader, "no leader is known");
+  ::kiwi::Status last;
   for (size_t i = 0; i < nodes.size(); ++i) {
     const int64_t left_ms = std::max<int64_t>(1, std::min(kAskMs, LeftMs(deadline_ns)));
     Result<std::unique_ptr<Client>> client = Client::Connect(nodes[i], options_.password, left_ms);
@@ -40,7 +61,7 @@ Result<Group::Leader> Group::FindLeader(int64_t deadline_ns, Value* someone) {
     }
     Result<Value> status = (*client)->Command({"RAFT.STATUS"});
     if (!status.ok() || status->error) {
-      last = status.ok() ? ::kiwi::Status(StatusCode::kUnavailable, status->text) : status.status();
+      last = status.ok() ? Refusal(nodes[i], *status) : status.status();
       continue;
     }
     if ((*status)["role"].text == "leader") {
@@ -57,7 +78,10 @@ Result<Group::Leader> Group::FindLeader(int64_t deadline_ns, Value* someone) {
     }
     *someone = std::move(*status);
   }
-  return last;
+  if (!someone->list) return last;
+  return ::kiwi::Status(StatusCode::kNotLeader,
+                        "node " + (*someone)["node_id"].text + " answers, and knows no leader" +
+                            (last.ok() ? "" : "; " + std::string(last.message())));
 }
 
 Result<Value> Group::Status(bool any) {
@@ -65,21 +89,18 @@ Result<Value> Group::Status(bool any) {
   // A group without a majority can still be looked at; so there is no use in waiting for long.
   const int64_t patience_ns =
       clock_->MonotonicNs() + std::min<int64_t>(options_.timeout_ms, 3000) * 1'000'000;
-  int64_t backoff_ms = 0;
   while (true) {
     Value someone;
     Result<Leader> leader = FindLeader(deadline_ns, &someone);
     if (leader.ok()) return std::move(leader->status);
     const int64_t now_ns = clock_->MonotonicNs();
     if (any && someone.list && now_ns > patience_ns) return someone;
-    if (now_ns > deadline_ns) return leader.status();
-    Pause(&backoff_ms);
+    if (!MayGoOn(leader.status(), deadline_ns)) return leader.status();
   }
 }
 
 Result<Value> Group::TellLeader(const std::vector<std::string>& command) {
   const int64_t deadline_ns = clock_->MonotonicNs() + options_.timeout_ms * 1'000'000;
-  int64_t backoff_ms = 0;
   while (true) {
     Value someone;
     Result<Leader> leader = FindLeader(deadline_ns, &someone);
@@ -87,29 +108,33 @@ Result<Value> Group::TellLeader(const std::vector<std::string>& command) {
     if (leader.ok()) {
       Result<Value> reply = leader->client->Command(command);
       if (!reply.ok()) {
-        return ::kiwi::Status(StatusCode::kAborted,
-                              "the connection broke; whether it took effect is not known: " +
-                                  std::string(reply.status().message()));
+        return NotKnown(reply.status());
       }
       if (!MayTryAgain(*reply)) return reply;
       why = ::kiwi::Status(StatusCode::kBusy, reply->text);
     }
-    if (why.code() == StatusCode::kInvalidArgument || clock_->MonotonicNs() > deadline_ns) {
-      return why;
-    }
-    Pause(&backoff_ms);
+    if (!MayGoOn(why, deadline_ns)) return why;
   }
 }
 
 Result<Value> Group::TellAny(const std::vector<std::string>& command) {
-  ::kiwi::Status last(StatusCode::kNetwork, "no node was named");
-  for (const Address& node : options_.nodes) {
-    Result<std::unique_ptr<Client>> client =
-        Client::Connect(node, options_.password, options_.timeout_ms);
-    if (client.ok()) return (*client)->Command(command);
-    last = client.status();
+  const int64_t deadline_ns = clock_->MonotonicNs() + options_.timeout_ms * 1'000'000;
+  while (true) {
+    ::kiwi::Status last(StatusCode::kInvalidArgument, "no node was named");
+    for (const Address& node : options_.nodes) {
+      Result<std::unique_ptr<Client>> client =
+          Client::Connect(node, options_.password, std::max<int64_t>(1, LeftMs(deadline_ns)));
+      if (client.ok()) {
+        Result<Value> reply = (*client)->Command(command);
+        if (!reply.ok()) return NotKnown(reply.status());
+        if (!MayTryAgain(*reply)) return reply;
+        last = ::kiwi::Status(StatusCode::kBusy, reply->text);
+        continue;
+      }
+      last = client.status();
+    }
+    if (!MayGoOn(last, deadline_ns)) return last;
   }
-  return last;
 }
 
 }  // namespace kiwi::ctl

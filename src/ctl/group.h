@@ -24,7 +24,8 @@ class Group {
   Result<Value> Status(bool any);
   // Says the command to the leader, wherever that is. What surely had no effect is tried again.
   Result<Value> TellLeader(const std::vector<std::string>& command);
-  // To the first of the nodes that answers.
+  // To the first of the nodes that answers. Nothing is said twice; while none can be reached it goes
+  // round them again.
   Result<Value> TellAny(const std::vector<std::string>& command);
 
  private:
@@ -34,11 +35,16 @@ class Group {
   };
 
   int64_t LeftMs(int64_t deadline_ns) const;
+  // Sleeps, longer from time to time; tells once why, on standard error, so that nobody stares at a
+  // silent tool. False: the time is over.
+  bool MayGoOn(const ::kiwi::Status& why, int64_t deadline_ns);
   // Once around: the nodes given, and those that they name.
   Result<Leader> FindLeader(int64_t deadline_ns, Value* someone);
 
   const GroupOptions options_;
   Clock* const clock_;
+  int64_t backoff_ms_ = 0;
+  bool told_ = false;
 };
 
 }  // namespace kiwi::ctl

@@ -17,8 +17,8 @@ struct LocalClusterOptions {
 };
 
 // Starts the nodes (which go on with what their folders hold), waits until they serve, and then for
-// SIGINT or SIGTERM, or the end of a node; stops what runs. The nodes end with this process, however
-// that ends.
+// SIGINT or SIGTERM, or the end of the last of them; stops what runs. One that ends meanwhile is told
+// of, and the others go on. The nodes end with this process, however that ends.
 Status RunLocalCluster(const LocalClusterOptions& options, Clock* clock);
 
 }  // namespace kiwi::ctl

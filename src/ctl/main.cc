@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ constexpr char kUsage[] =
     "kiwi-ctl [--node host:port]... [--password P] [--timeout seconds] <command>\n"
     "\n"
     "  status                          the members, who leads, who lags\n"
-    "  add <id> <host:port>            take in a node by its raft address\n"
+    "  add <id> <host:port> [<client-host:port>]\n"
+    "                                  take in a node by its raft address\n"
     "  join <host:port>...             make --node, alone and empty, a member of that group\n"
     "  promote <id> [force]            let a learner vote now\n"
     "  remove <id> [force]             remove a node for good\n"
@@ -32,7 +34,10 @@ constexpr char kUsage[] =
     "  cluster create [--dir D] [--ports a,b,c] [--server PATH] [-- args...]\n"
     "                                  three nodes on loopback, until Ctrl-C\n"
     "\n"
-    "--node is any member (default 127.0.0.1:6379); changes find the leader from there.\n"
+    "--node is any member (default 127.0.0.1:6379); changes find the leader from there. What "
+    "cannot\n"
+    "be said yet is tried again for --timeout seconds (default 30). The password may stand in\n"
+    "REDISCLI_AUTH instead, where other users of the machine do not see it.\n"
     "Exit: 0 done, 1 refused, 2 not known whether it took effect.\n";
 
 using Words = std::vector<std::string>;
@@ -42,7 +47,7 @@ int Fail(const std::string& message) {
   return 1;
 }
 
-int Print(const Result<Value>& reply) {
+int Print(const Result<Value>& reply, bool maps = false) {
   if (!reply.ok()) {
     Fail(std::string(reply.status().message()));
     return reply.status().code() == StatusCode::kAborted ? 2 : 1;
@@ -51,7 +56,7 @@ int Print(const Result<Value>& reply) {
     Fail(reply->text);
     return reply->text.starts_with("UNKNOWN") ? 2 : 1;
   }
-  std::fputs(Describe(*reply).c_str(), stdout);
+  std::fputs(Describe(*reply, maps).c_str(), stdout);
   return 0;
 }
 
@@ -112,16 +117,25 @@ struct Row {
   const char* name;
   const char* command;  // followed by the words
   size_t words_min;
+  size_t words_max;
   bool leader;
+  bool maps = false;  // its reply is one, or a list of them
 };
 
+constexpr size_t kMany = 64;
 constexpr Row kRows[] = {
-    {"add", "RAFT.NODE ADD", 2, true},       {"promote", "RAFT.NODE PROMOTE", 1, true},
-    {"remove", "RAFT.NODE REMOVE", 1, true}, {"transfer", "RAFT.TRANSFER_LEADER", 0, true},
-    {"join", "RAFT.CLUSTER JOIN", 1, false}, {"snapshot", "RAFT.SNAPSHOT", 0, false},
-    {"backup", "RAFT.BACKUP", 1, false},     {"fault inject", "FAULT.INJECT", 1, false},
-    {"fault list", "FAULT.LIST", 0, false},  {"fault clear", "FAULT.CLEAR", 0, false},
-    {"fault log", "FAULT.LOG", 0, false},    {"accept-loss", "RAFT.ACCEPT_LOSS", 0, false},
+    {"add", "RAFT.NODE ADD", 2, 3, true},
+    {"promote", "RAFT.NODE PROMOTE", 1, 2, true},
+    {"remove", "RAFT.NODE REMOVE", 1, 2, true},
+    {"transfer", "RAFT.TRANSFER_LEADER", 0, 1, true},
+    {"join", "RAFT.CLUSTER JOIN", 1, kMany, false},
+    {"snapshot", "RAFT.SNAPSHOT", 0, 0, false},
+    {"backup", "RAFT.BACKUP", 1, 1, false, true},
+    {"accept-loss", "RAFT.ACCEPT_LOSS", 0, 0, false},
+    {"fault inject", "FAULT.INJECT", 1, kMany, false},
+    {"fault list", "FAULT.LIST", 0, 0, false, true},
+    {"fault clear", "FAULT.CLEAR", 0, 1, false},
+    {"fault log", "FAULT.LOG", 0, 1, false, true},
 };
 
 int RunRow(const GroupOptions& options, std::string name, Words words) {
@@ -133,6 +147,7 @@ int RunRow(const GroupOptions& options, std::string name, Words words) {
                                        [&name](const Row& r) { return name == r.name; });
   if (row == std::end(kRows)) return Fail("no command \"" + name + "\"; kiwi-ctl --help");
   if (words.size() < row->words_min) return Fail(name + " wants more; kiwi-ctl --help");
+  if (words.size() > row->words_max) return Fail(name + " wants less; kiwi-ctl --help");
   Words command;
   const std::string text = row->command;
   const size_t space = text.find(' ');
@@ -140,15 +155,24 @@ int RunRow(const GroupOptions& options, std::string name, Words words) {
   if (space != std::string::npos) command.push_back(text.substr(space + 1));
   command.insert(command.end(), words.begin(), words.end());
   Group group(options, &SystemClock());
-  return Print(row->leader ? group.TellLeader(command) : group.TellAny(command));
+  return Print(row->leader ? group.TellLeader(command) : group.TellAny(command), row->maps);
+}
+
+// Before a "--", behind which words are somebody else's.
+bool AsksForHelp(const Words& words) {
+  const auto end = std::find(words.begin(), words.end(), "--");
+  return words[0] == "help" || std::find(words.begin(), end, "--help") != end;
 }
 
 int Main(Words words) {
-  if (words.empty() || words[0] == "--help" || words[0] == "help") {
+  if (words.empty() || AsksForHelp(words)) {
     std::fputs(kUsage, words.empty() ? stderr : stdout);
     return words.empty() ? 1 : 0;
   }
   GroupOptions options;
+  if (const char* password = std::getenv("REDISCLI_AUTH"); password != nullptr) {
+    options.password = password;
+  }
   while (words[0].starts_with("--")) {
     if (words.size() < 3) return Fail("an option lacks its value, or the command is missing");
     int64_t seconds = 0;
@@ -174,6 +198,7 @@ int Main(Words words) {
   }
   if (name == "restore") return Restore(words);
   if (name != "status") return RunRow(options, name, std::move(words));
+  if (!words.empty()) return Fail("status wants less; kiwi-ctl --help");
   const Result<Value> status = Group(options, &SystemClock()).Status(true);
   if (!status.ok()) return Print(status);
   std::fputs(DescribeGroup(*status).c_str(), stdout);

@@ -25,6 +25,14 @@ std::string Table(const std::vector<Row>& rows) {
   return text;
 }
 
+std::string Pairs(const Value& map) {
+  std::vector<Row> rows;
+  for (size_t i = 0; i + 1 < map.items.size(); i += 2) {
+    rows.push_back({map.items[i].text, map.items[i + 1].text});
+  }
+  return rows.empty() ? "" : Table(rows);
+}
+
 // -1: not known.
 std::string Known(const Value& number) { return number.text == "-1" ? "-" : number.text; }
 
@@ -58,13 +66,15 @@ std::string DescribeGroup(const Value& status) {
   return text;
 }
 
-std::string Describe(const Value& value, int depth) {
-  const std::string indent(static_cast<size_t>(depth) * 2, ' ');
-  if (!value.list) return indent + value.text + "\n";
+std::string Describe(const Value& value, bool maps) {
+  if (!value.list) return value.text + "\n";
+  const bool flat = std::none_of(value.items.begin(), value.items.end(),
+                                 [](const Value& item) { return item.list; });
+  if (maps && flat) return Pairs(value);
   std::string text;
   for (const Value& item : value.items) {
-    text += Describe(item, depth + 1);
-    if (item.list) text += "\n";
+    if (maps && !text.empty()) text += "\n";
+    text += Describe(item, maps);
   }
   return text;
 }

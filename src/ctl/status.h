@@ -9,7 +9,7 @@ namespace kiwi::ctl {
 
 // Of a reply of RAFT.STATUS.
 std::string DescribeGroup(const Value& status);
-// Any reply, a value a line, indented.
-std::string Describe(const Value& value, int depth = 0);
+// Any reply, a value a line, indented; of a map, or a list of maps, a name and its value a line.
+std::string Describe(const Value& value, bool maps);
 
 }  // namespace kiwi::ctl
