@@ -86,6 +86,31 @@ void Priority(Context& ctx) {
   ctx.reply.Error("ERR priority must be one of high, normal or low");
 }
 
+// CLIENT CONSISTENCY [LINEARIZABLE | BOUNDED max-staleness-ms | ANY]
+void Consistency(Context& ctx) {
+  if (ctx.args.size() == 2) {
+    return ctx.reply.Bulk(ReadConsistencyText(ctx.session->consistency()));
+  }
+  ReadConsistency wanted;
+  size_t arity = 3;
+  if (EqualsIgnoreCase(ctx.args[2], "any")) {
+    wanted.level = ReadLevel::kAny;
+  } else if (EqualsIgnoreCase(ctx.args[2], "bounded")) {
+    wanted.level = ReadLevel::kBounded;
+    arity = 4;
+  } else if (!EqualsIgnoreCase(ctx.args[2], "linearizable")) {
+    return ctx.reply.Error("ERR consistency must be one of linearizable, bounded or any");
+  }
+  if (ctx.args.size() != arity) return ReplyArityError(ctx, "client|consistency");
+  if (arity == 4) {
+    int64_t ms = 0;
+    if (!RangeArg(ctx, ctx.args[3], 1, kMaxStalenessMs, &ms)) return;
+    wanted.max_staleness_ms = static_cast<uint32_t>(ms);
+  }
+  ctx.session->SetConsistency(wanted);
+  ctx.reply.Ok();
+}
+
 void Pause(Context& ctx) {
   PauseMode mode = PauseMode::kAll;
   if (ctx.args.size() > 4) return ReplyArityError(ctx, "client|pause");
@@ -141,6 +166,8 @@ void TrackingInfo(Context& ctx) {
 
 void Help(Context& ctx) {
   static constexpr std::string_view kLines[] = {
+      "CONSISTENCY [LINEARIZABLE | BOUNDED <max-staleness-ms> | ANY]",
+      "    What reads of this connection must see; without a level, shows it.",
       "GETNAME",
       "    The name of this connection.",
       "GETREDIR",
@@ -204,6 +231,8 @@ constexpr CommandRow Row(std::string_view name, Handler handler, int arity, uint
 constexpr std::string_view kOneForEach = "O(N) where N is the number of connections";
 
 constexpr CommandRow kSubcommands[] = {
+    Row("consistency", Consistency, -2, kOwn | kCheap, "7.0.0", "O(1)",
+        "Shows or sets what the connection's reads must see of what was acknowledged before them."),
     Row("getname", GetName, 2, kOwn | kCheap, "2.6.9", "O(1)",
         "Answers the name of the connection."),
     Row("getredir", GetRedir, 2, kOwn | kCheap, "6.0.0", "O(1)",

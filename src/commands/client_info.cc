@@ -68,6 +68,18 @@ std::string_view ClientPriorityName(ClientPriority priority) {
   return "normal";
 }
 
+std::string ReadConsistencyText(const ReadConsistency& consistency) {
+  switch (consistency.level) {
+    case ReadLevel::kLinearizable:
+      return "linearizable";
+    case ReadLevel::kBounded:
+      return "bounded " + std::to_string(consistency.max_staleness_ms);
+    case ReadLevel::kAny:
+      return "any";
+  }
+  return "linearizable";
+}
+
 bool ValidClientName(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return c >= '!' && c <= '~'; });
 }

@@ -18,6 +18,19 @@ enum class ClientPriority : uint8_t { kHigh, kNormal, kLow };
 // "high", "normal", "low".
 std::string_view ClientPriorityName(ClientPriority priority);
 
+// What reads of a connection must see of what was acknowledged before them (docs/decisions/017): all
+// of it; all but the newest; nothing in particular.
+enum class ReadLevel : uint8_t { kLinearizable, kBounded, kAny };
+
+struct ReadConsistency {
+  ReadLevel level = ReadLevel::kLinearizable;
+  uint32_t max_staleness_ms = 0;  // of kBounded
+};
+inline constexpr uint32_t kMaxStalenessMs = 86'400'000;
+
+// As CLIENT CONSISTENCY takes it: "linearizable", "bounded 500", "any".
+std::string ReadConsistencyText(const ReadConsistency& consistency);
+
 inline constexpr std::string_view kInvalidClientName =
     "ERR Client names cannot contain spaces, newlines or special characters.";
 // Printable ASCII without spaces: it must not break the lines of CLIENT LIST. Empty is fine.

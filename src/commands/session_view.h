@@ -45,13 +45,15 @@ class SessionView {
 
   // READONLY: a node that does not lead answers this connection's reads by itself.
   virtual void SetReadOnly(bool on) = 0;
+  virtual ReadConsistency consistency() const = 0;
+  virtual void SetConsistency(ReadConsistency consistency) = 0;
   // Where in the log the connection's last write is; 0: it has written nothing.
   virtual uint64_t last_write() const = 0;
 
   // Closes the connection once the replies up to this one have left.
   virtual void CloseAfterReply() = 0;
-  // RESET: forgets MULTI, WATCH, name, reply mode and priority; database 0, RESP2, and the
-  // authentication of a new connection.
+  // RESET: forgets MULTI, WATCH, name, reply mode, priority and consistency; database 0, RESP2, and
+  // the authentication of a new connection.
   virtual void Reset() = 0;
   virtual bool in_transaction() const = 0;  // between MULTI and EXEC, or executing one
 };

@@ -50,6 +50,14 @@ inline constexpr OptionRow kRaftOptions[] = {
     Enum("read-mode", "lease", "lease|readindex", kOwn | kMutable,
          "How a leader knows that nobody else leads. lease: by its clock, which may drift by "
          "clock-drift-percent; readindex: by asking a majority for each batch of reads."),
+    Enum(
+        "read-consistency", "linearizable", "linearizable|bounded|any", kOwn | kMutable,
+        "What reads of connections see that chose nothing by CLIENT CONSISTENCY. linearizable: all "
+        "that was acknowledged before them; bounded: all but the last read-max-staleness-ms; any: "
+        "what this node has, even without a leader."),
+    Int("read-max-staleness-ms", "1000", 1, 86400000, kOwn | kMutable,
+        "How old what a bounded read sees may be. A node that cannot prove it waits for "
+        "leader-wait-ms and then answers -MASTERDOWN."),
     Int("clock-drift-percent", "10", 0, 50, kOwn,
         "How much faster or slower than the others' this node's clock may run."),
     Int("leader-wait-ms", "1500", 0, 600000, kOwn,

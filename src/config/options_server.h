@@ -42,6 +42,9 @@ inline constexpr OptionRow kNetworkOptions[] = {
        "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", kMutable,
        "Per class (normal, replica, pubsub): hard limit, soft limit, seconds over the soft "
        "limit, after which a client is closed; 0: none."),
+    Bool("read-only", "no", kOwn | kMutable,
+         "Refuse the writes of this node's clients (-READONLY); what other nodes' clients write "
+         "arrives all the same."),
     Bytes("reply-backlog-bytes", "1mb", 1024, kNoLimit, kOwn | kMutable,
           "A connection with more unsent replies than this is neither read nor executed "
           "further."),

@@ -27,7 +27,8 @@ void Batch::TakeInput(net::Connection& connection, size_t size) {
 void Batch::Reset() {
   args.clear();
   items.clear();
-  reads_granted = reads_refused = wait_over = false;
+  read_grant = ReadGrant::kNone;
+  reads_refused = wait_over = false;
   has_slow = has_write = has_keys = has_own_pace = false;
   next = pass_begin = applied = attached_reads = 0;
   pass_slow = false;
@@ -56,8 +57,8 @@ bool Batch::ApplyLocal(Applier& applier, ApplyPosition& position) {
   return applier.ApplyBatch(position, *this);
 }
 
-void Batch::ReadReady() {
-  reads_granted = true;
+void Batch::ReadReady(raft::ReadProof proof) {
+  read_grant = proof == raft::ReadProof::kLease ? ReadGrant::kLease : ReadGrant::kQuorum;
   executor_->Resume(*this);
 }
 

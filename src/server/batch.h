@@ -34,6 +34,10 @@ namespace kiwi::server {
 class Executor;
 class Session;
 
+// Why reads of a batch may run here: nothing says so; the connection asks for no more; a quorum or
+// the leader's lease says that they see all that was acknowledged before the batch came.
+enum class ReadGrant : uint8_t { kNone, kWeak, kQuorum, kLease };
+
 // Where a request's reply comes from.
 enum class ItemState : uint8_t {
   kWaiting,   // not executed yet
@@ -111,9 +115,8 @@ class Batch final : public runtime::Task,
   std::vector<keyspace::WallView::Key> expired;
   // What attached reads have left of their replies: written by a worker behind the pass.
   commands::Rest rest{commands::Rest::Where::kHere};
-  // Reads of this batch see all that was acknowledged before it came.
-  bool reads_granted = false;
-  bool reads_refused = false;  // no leader said so in time
+  ReadGrant read_grant = ReadGrant::kNone;
+  bool reads_refused = false;  // nobody said so in time
   bool wait_over = false;      // the next item, WAIT, has waited
   bool pass_slow = false;      // applying the pass may take long
   PassTimes times;             // `dequeued` if timed, the rest if sampled
@@ -121,6 +124,7 @@ class Batch final : public runtime::Task,
   bool has_pending_writes() const { return !encoded.empty(); }
   bool finished() const { return next >= items.size(); }
   Session& session() { return *session_; }
+  const Session& session() const { return *session_; }
   commands::Args ArgsOf(const Item& item) const {
     return {args.data() + item.first_arg, item.arg_count};
   }
@@ -137,7 +141,7 @@ class Batch final : public runtime::Task,
   raft::LogTimes* log_times() override { return times.sampled ? &times.log : nullptr; }
   bool ApplyLocal(Applier& applier, ApplyPosition& position) override;
   // raft::ReadWaiter: the pass goes on.
-  void ReadReady() override;
+  void ReadReady(raft::ReadProof proof) override;
   void ReadRefused() override;
 
  private:

@@ -190,10 +190,16 @@ bool Executor::ReadsState(const Session& session, const Command& command) const 
 }
 
 // All requests of a batch came before it runs: one moment at which this node's state was new enough
-// serves them all.
+// serves them all. What the connection asks for may change within the batch.
 bool Executor::ReadsMayRun(Batch& batch) const {
-  batch.reads_granted = batch.reads_granted || node_->ReadAllowed();
-  return batch.reads_granted;
+  if (batch.read_grant >= ReadGrant::kQuorum) return true;
+  if (node_->ReadAllowed()) {
+    batch.read_grant = ReadGrant::kLease;
+    return true;
+  }
+  if (!WeakReadsMayRun(batch.session())) return false;
+  batch.read_grant = ReadGrant::kWeak;
+  return true;
 }
 
 Executor::Step Executor::Execute(Batch& batch, Item& item) {
@@ -223,16 +229,14 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
       return Refuse(batch, item, refusal);
     }
   }
+  if (read_only_.load(std::memory_order_relaxed) && WouldWrite(session, command)) [[unlikely]] {
+    return RefuseWrite(batch, item);
+  }
   if (batch.guard.refused && IsGuarded(session, command)) [[unlikely]] {
     return RefuseByBreaker(batch, item);
   }
   if (!batch.has_pending_writes() && ReadsState(session, command) && !ReadsMayRun(batch)) {
-    if (!batch.reads_refused) return Step::kAwaitRead;
-    batch.guard.end = BatchEnd::kProvedNothing;
-    const std::string_view why = node_->leader() == raft::kNoNode ? kNoLeaderError : kBehindError;
-    stats_->Local().RecordError(why);
-    Answer(batch, item, [why](ReplyWriter& reply) { reply.Error(why); });
-    return Step::kDone;
+    return batch.reads_refused ? RefuseReads(batch, item) : Step::kAwaitRead;
   }
   if (command.Is(commands::kTransaction)) return ExecuteTransactionCommand(batch, item);
   if (session.in_transaction() && !session.RunsInsideMulti(command)) {
@@ -272,9 +276,11 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
 // What a read finds expired by the wall clock alone goes through the log before anybody is told:
 // once, so that a clock which the log does not follow cannot hold up the read for ever. While the
 // log takes no writes the replicated clock stands still and decides alone: the key lives on, as no
-// client can have seen it gone.
-bool Executor::MustExpireFirst(const Item& item, const keyspace::WallView& wall) const {
-  return wall.due() && !item.expiry_proposed && !node_->storage_failed();
+// client can have seen it gone. So it does for weak reads, which need no leader.
+bool Executor::MustExpireFirst(const Batch& batch, const Item& item,
+                               const keyspace::WallView& wall) const {
+  return wall.due() && !item.expiry_proposed && !node_->storage_failed() &&
+         batch.session().consistency().level == commands::ReadLevel::kLinearizable;
 }
 
 Executor::Step Executor::ExpireFirst(Batch& batch, Item& item, const keyspace::WallView& wall) {
@@ -313,7 +319,7 @@ Executor::Step Executor::AnswerRead(Batch& batch, Item& item) {
       return HandOver(batch, item);
     }
     const bool complete = RunRest(rest, &batch.replies);
-    if (MustExpireFirst(item, wall)) [[unlikely]] {
+    if (MustExpireFirst(batch, item, wall)) [[unlikely]] {
       batch.replies.resize(begin);
       return ExpireFirst(batch, item, wall);
     }
@@ -451,7 +457,7 @@ Executor::Step Executor::ExecuteWatch(Batch& batch, Item& item) {
     const keyspace::Db db(*keyspace_, item.db, ReadMoment(&wall));
     existed.push_back(db.FindNoTouch(key) != nullptr);
   }
-  if (MustExpireFirst(item, wall)) return ExpireFirst(batch, item, wall);
+  if (MustExpireFirst(batch, item, wall)) return ExpireFirst(batch, item, wall);
   session.BeginWatch(watch_index);
   for (size_t i = 0; i < existed.size(); ++i) session.AddWatch(args[i + 1], existed[i]);
   Answer(batch, item, [](ReplyWriter& reply) { reply.Ok(); });
@@ -523,7 +529,7 @@ Executor::Step Executor::AnswerReadTransaction(Batch& batch, Item& item,
   }
   const Moment moment = ReadMoment(&wall);
   transaction->NoteExpired(*keyspace_, moment);
-  if (MustExpireFirst(item, wall)) {
+  if (MustExpireFirst(batch, item, wall)) {
     session.RestoreTransaction(std::move(*transaction));
     return ExpireFirst(batch, item, wall);
   }

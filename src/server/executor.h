@@ -36,6 +36,13 @@ inline constexpr std::string_view kStorageFailedError =
 inline constexpr std::string_view kBehindError =
     "CLUSTERDOWN This node does not keep up with the leader; ask another one";
 inline constexpr std::string_view kNoLeaderError = "CLUSTERDOWN The cluster has no leader";
+// As a replica of Redis that is not to serve old data.
+inline constexpr std::string_view kStaleError =
+    "MASTERDOWN This node cannot prove that its data is as fresh as the connection asks; ask "
+    "another "
+    "one, or see CLIENT CONSISTENCY";
+inline constexpr std::string_view kReadOnlyError =
+    "READONLY You can't write against a read only replica.";
 std::string_view ProposalErrorText(raft::ProposalError error);
 
 // Limits of a pass.
@@ -107,6 +114,8 @@ class Executor {
 
   void SetMaxMemory(uint64_t bytes) { max_memory_.store(bytes, std::memory_order_relaxed); }
   uint64_t max_memory() const { return max_memory_.load(std::memory_order_relaxed); }
+  // Refuses the writes of this node's clients; what the group does by itself goes on.
+  void SetReadOnly(bool on) { read_only_.store(on, std::memory_order_relaxed); }
   // on_slow is told of every call that took at least `ns` (slow log, latency monitor); set once,
   // before the first batch. The threshold may change at any time.
   using OnSlow = std::function<void(const commands::Command& command, const Session& session,
@@ -137,6 +146,10 @@ class Executor {
   void AwaitReplicas(Batch& batch);
   bool ReadsState(const Session& session, const commands::Command& command) const;
   bool ReadsMayRun(Batch& batch) const;
+  bool WeakReadsMayRun(const Session& session) const;
+  Step RefuseReads(Batch& batch, Item& item);
+  static bool WouldWrite(const Session& session, const commands::Command& command);
+  Step RefuseWrite(Batch& batch, Item& item);
   Step ExecuteTransactionCommand(Batch& batch, Item& item);
   Step ExecuteExec(Batch& batch, Item& item);
   Step ExecuteWatch(Batch& batch, Item& item);
@@ -145,7 +158,7 @@ class Executor {
   static keyspace::LockWait WaitOfRead(bool fast);
   Step HandOver(Batch& batch, Item& item);
   void CountLookups(const keyspace::LookupCounts& before, const keyspace::LookupCounts& after);
-  bool MustExpireFirst(const Item& item, const keyspace::WallView& wall) const;
+  bool MustExpireFirst(const Batch& batch, const Item& item, const keyspace::WallView& wall) const;
   Step ExpireFirst(Batch& batch, Item& item, const keyspace::WallView& wall);
   // Call with the shards held; so below.
   void CallRead(const commands::Command& command, commands::Args args, int db,
@@ -171,6 +184,7 @@ class Executor {
   Clock* const clock_;
   std::atomic<uint32_t> access_s_{0};
   std::atomic<uint64_t> max_memory_{0};
+  std::atomic<bool> read_only_{false};
   std::atomic<int64_t> slow_ns_{std::numeric_limits<int64_t>::max()};
   std::function<void(Batch&)> resume_;
   const Redirect* redirect_ = nullptr;

@@ -55,6 +55,48 @@ std::string Executor::Refusal(Session& session, const Command& command, Args arg
   return {};
 }
 
+// --- reads, by what their connection asks for ---
+
+bool Executor::WeakReadsMayRun(const Session& session) const {
+  constexpr int64_t kNsPerMs = 1'000'000;
+  const commands::ReadConsistency asked = session.consistency();
+  switch (asked.level) {
+    case commands::ReadLevel::kLinearizable:
+      return false;
+    case commands::ReadLevel::kBounded:
+      return node_->FreshWithin(asked.max_staleness_ms * kNsPerMs);
+    case commands::ReadLevel::kAny:
+      return true;
+  }
+  return false;
+}
+
+// Nobody could say in time how fresh this node's state is.
+Executor::Step Executor::RefuseReads(Batch& batch, Item& item) {
+  batch.guard.end = BatchEnd::kProvedNothing;
+  std::string_view why = node_->leader() == raft::kNoNode ? kNoLeaderError : kBehindError;
+  if (batch.session().consistency().level == commands::ReadLevel::kBounded) {
+    why = kStaleError;
+    stats_->Local().Add(Counter::kStaleReadsRefused);
+  }
+  return Refuse(batch, item, why);
+}
+
+// --- the read-only mode ---
+
+bool Executor::WouldWrite(const Session& session, const Command& command) {
+  if (command.Is(commands::kWrite)) return true;
+  return command.full_name == "exec" && session.in_transaction() &&
+         !session.transaction_refused() && session.queue().has_write();
+}
+
+Executor::Step Executor::RefuseWrite(Batch& batch, Item& item) {
+  if (item.command->full_name != "exec") return Refuse(batch, item, kReadOnlyError);
+  batch.session().EndTransaction();
+  return Refuse(batch, item,
+                "EXECABORT Transaction discarded because of: " + std::string(kReadOnlyError));
+}
+
 // --- the circuit breaker ---
 
 bool Executor::OnKeyspace(const Command& command) {

@@ -202,6 +202,15 @@ void ServerCommands::CollectRaft(InfoFigures* figures) {
   add("checkpoint_running", std::string(node.checkpoint_running ? "yes" : "no"));
   add("checkpoint_ok", std::string(node.checkpoint_ok ? "yes" : "no"));
   add("storage_error", node.storage_error);
+  const StageStats::Reads reads = server_->stages().SumReads();
+  for (size_t i = 0; i < kReadKinds; ++i) {
+    const auto us = [&](double part) { return std::to_string(reads[i].QuantileNs(part) / 1000); };
+    add("reads_" + std::string(kReadKindNames[i]), "sampled=" + std::to_string(reads[i].count()) +
+                                                       ",p50_us=" + us(0.5) +
+                                                       ",p99_us=" + us(0.99));
+  }
+  add("reads_stale_refused",
+      static_cast<int64_t>(server_->stats().Total(Counter::kStaleReadsRefused)));
 }
 
 }  // namespace kiwi::server

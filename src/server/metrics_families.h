@@ -114,6 +114,11 @@ inline constexpr FamilyRow kRaftFamilies[] = {
     {"kiwi_raft_commit_seconds", Kind::kHistogram, "node",
      "From composing an entry until it was committed, on the leader; sampled."},
     {"kiwi_raft_apply_seconds", Kind::kHistogram, "node", "Applying one entry."},
+    {"kiwi_read_seconds", Kind::kHistogram, "node,level",
+     "Batches of reads, from parsing until the replies were handed to the socket, by consistency: "
+     "linearizable by lease or by read_index, bounded, any; sampled."},
+    {"kiwi_reads_stale_refused_total", Kind::kCounter, "node",
+     "Bounded reads refused because nobody could say in time how fresh the data is."},
     {"kiwi_raft_proposals_waiting", Kind::kGauge, "node", "Proposals not in an entry yet."},
     {"kiwi_raft_forwarded_bytes", Kind::kGauge, "node", "Writes on their way to the leader."},
     {"kiwi_raft_elections_total", Kind::kCounter, "node", "Elections that this node began."},

@@ -43,6 +43,16 @@ void AddGroup(const raft::GroupFigures& figures, std::string_view node, Scrape* 
   }
 }
 
+void AddReads(Server& server, std::string_view node, Scrape* out) {
+  const StageStats::Reads reads = server.stages().SumReads();
+  for (size_t i = 0; i < kReadKinds; ++i) {
+    out->Add(RaftFamily("kiwi_read_seconds"), {{"node", node}, {"level", kReadKindNames[i]}},
+             reads[i]);
+  }
+  out->Add(RaftFamily("kiwi_reads_stale_refused_total"), {{"node", node}},
+           D(server.stats().SinceStart(Counter::kStaleReadsRefused)));
+}
+
 // What the leader knows of the others.
 void AddPeers(Server& server, const raft::NodeStatus& status, std::string_view node, Scrape* out) {
   const int64_t now_ms = server.clock().MonotonicNs() / 1'000'000;
@@ -116,6 +126,7 @@ std::vector<prometheus::MetricFamily> CollectRaftMetrics(Server& server) {
   const metrics::Label labels[] = {{"node", node}};
   AddToScrape(RaftFigures(), status, labels, &out);
   AddGroup(server.engine().node().GetFigures(), node, &out);
+  AddReads(server, node, &out);
   AddPeers(server, status, node, &out);
   if (Cluster* const cluster = server.cluster(); cluster != nullptr) {
     for (const raft::PeerLinkStats& link : cluster->transport().stats()) {

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "commands/args.h"
+#include "server/executor.h"
 #include "server/session.h"
 
 namespace kiwi::server {
@@ -17,8 +18,6 @@ namespace {
 constexpr int kNoSlot = -1;  // no key so far
 constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
 constexpr std::string_view kClusterDown = "CLUSTERDOWN The cluster is down";
-constexpr std::string_view kReadOnlyReplica =
-    "READONLY You can't write against a read only replica.";
 
 // Adds the slots of the command's keys to *slot. False: there are two.
 bool MergeSlots(const Command& command, Args args, int* slot) {
@@ -56,23 +55,28 @@ std::string Redirect::Check(const Session& session, const Command& command, Args
   if (&command == exec_) {
     if (!session.in_transaction() || session.queue().empty()) return {};
     if (!MergeSlots(session.queue(), &slot)) return std::string(kCrossSlot);
-    return CheckPlace(slot, session.queue().has_write(), session.read_only());
+    const bool write = session.queue().has_write();
+    return CheckPlace(session, slot, write, !write);
   }
   if (!MergeSlots(command, args, &slot)) return std::string(kCrossSlot);
   // What WATCH looks at is what EXEC will find, here or nowhere.
   const bool write = command.Is(commands::kWrite);
   const bool read = command.Is(commands::kReadOnly) || command.Is(commands::kTransaction);
-  std::string refusal = CheckPlace(slot, write, session.read_only() && read);
+  std::string refusal = CheckPlace(session, slot, write, read);
   return refusal.empty() ? CheckDatabases(command, args) : refusal;
 }
 
-std::string Redirect::CheckPlace(int slot, bool write, bool read_only) const {
+std::string Redirect::CheckPlace(const Session& session, int slot, bool write, bool read) const {
   if (slot == kNoSlot && !write) return {};
   const raft::NodeId leader = node_->leader();
   if (leader == node_->id()) return {};
-  if (slot == kNoSlot) return std::string(kReadOnlyReplica);  // FLUSHALL and its like
-  if (leader == raft::kNoNode) return std::string(kClusterDown);
-  if (read_only && !write) return {};
+  if (slot == kNoSlot) return std::string(kReadOnlyError);  // FLUSHALL and its like
+  const bool known = leader != raft::kNoNode;
+  if (read && session.read_only()) {
+    const bool weak = session.consistency().level != commands::ReadLevel::kLinearizable;
+    if (known || weak) return {};
+  }
+  if (!known) return std::string(kClusterDown);
   const std::optional<raft::Member> member = node_->FindMember(leader);
   if (!member || member->client_port == 0) return std::string(kClusterDown);  // not announced yet
   return "MOVED " + std::to_string(slot) + " " + member->client_host + ":" +

@@ -1,6 +1,7 @@
 // With cluster-enabled yes: which commands this node refuses because of their keys, and where it
 // sends the client instead, as Redis Cluster does. The leader has all slots. A node that does not
-// lead runs no command with keys, but reads of READONLY connections.
+// lead runs no command with keys, but reads of READONLY connections: without a leader, those that ask
+// for less than linearizable ones.
 #pragma once
 
 #include <string>
@@ -22,7 +23,7 @@ class Redirect {
                     commands::Args args) const;
 
  private:
-  std::string CheckPlace(int slot, bool write, bool read_only) const;
+  std::string CheckPlace(const Session& session, int slot, bool write, bool read) const;
   std::string CheckDatabases(const commands::Command& command, commands::Args args) const;
 
   const raft::Node* const node_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "commands/client_info.h"
 #include "commands/server_view.h"
 #include "net/listener.h"
 #include "net/loop_pool.h"
@@ -104,6 +105,8 @@ class Server {
   void SetDefaultPriorities(runtime::Priority others, std::optional<runtime::Priority> user,
                             const std::vector<std::string>& high,
                             const std::vector<std::string>& low);
+  // Of the connections that chose none by CLIENT CONSISTENCY.
+  void SetDefaultConsistency(commands::ReadConsistency reads) { default_consistency_ = reads; }
   void SetHelping(bool on) { helping_ = on; }
   void SetProtectedMode(bool on) { protected_mode_ = on; }
   void SetKeepAlive(int seconds) { tcp_keepalive_s_ = seconds; }
@@ -124,6 +127,9 @@ class Server {
   bool DebugAllowed(bool local) const;
   runtime::Priority DefaultPriority(const commands::Command& command) const {
     return default_priorities_[static_cast<size_t>(command.id)].load(std::memory_order_relaxed);
+  }
+  commands::ReadConsistency default_consistency() const {
+    return default_consistency_.load(std::memory_order_relaxed);
   }
   // Unless it is taken, the session waits to be asked to submit again.
   SubmitResult Submit(Batch& batch);
@@ -239,6 +245,7 @@ class Server {
   std::atomic<size_t> output_soft_bytes_{0};
   std::atomic<int64_t> output_soft_seconds_{0};
   std::vector<std::atomic<runtime::Priority>> default_priorities_;  // by command id
+  std::atomic<commands::ReadConsistency> default_consistency_{commands::ReadConsistency{}};
   std::atomic<bool> password_required_{false};
   mutable Mutex settings_mu_;
   std::string password_ KIWI_GUARDED_BY(settings_mu_);

@@ -169,18 +169,35 @@ void Session::RecordStages() {
   constexpr size_t kCommandsMax = 16;  // different ones; others of a batch are left out
   std::array<StageBlock::CommandCount, kCommandsMax> counts;
   size_t used = 0;
+  bool reads = false;
   for (size_t i = batch_.pass_begin; i < batch_.next; ++i) {
     const Command* const command = batch_.items[i].command;
     if (command == nullptr) continue;
+    reads = reads || command->Is(commands::kReadOnly);
     size_t at = 0;
     while (at < used && counts[at].command_id != command->id) ++at;
     if (at == kCommandsMax) continue;
     if (at == used) counts[used++] = {.command_id = command->id, .count = 0};
     ++counts[at].count;
   }
-  server_->stages().Local().Record(batch_.batch_priority, MeasureStages(batch_.times, Ticks::Now()),
-                                   std::span(counts).first(used));
+  const StageDurations stages = MeasureStages(batch_.times, Ticks::Now());
+  StageBlock& block = server_->stages().Local();
+  block.Record(batch_.batch_priority, stages, std::span(counts).first(used));
+  const bool granted = batch_.read_grant != ReadGrant::kNone;
+  if (reads && granted && batch_.times.log.proposed == 0) block.RecordReads(KindOfReads(), stages);
   batch_.times.NextPass();
+}
+
+ReadKind Session::KindOfReads() const {
+  switch (consistency().level) {
+    case commands::ReadLevel::kLinearizable:
+      break;
+    case commands::ReadLevel::kBounded:
+      return ReadKind::kBounded;
+    case commands::ReadLevel::kAny:
+      return ReadKind::kAny;
+  }
+  return batch_.read_grant == ReadGrant::kLease ? ReadKind::kLease : ReadKind::kReadIndex;
 }
 
 // Fills the batch from the input. False: no complete request is there.
@@ -418,6 +435,10 @@ void Session::SetReplyMode(commands::ReplyMode mode) {
   }
 }
 
+commands::ReadConsistency Session::consistency() const {
+  return consistency_.value_or(server_->default_consistency());
+}
+
 bool Session::MayUseProtected() const { return server_->DebugAllowed(is_local_); }
 
 bool Session::RunsInsideMulti(const Command& command) const {
@@ -468,6 +489,7 @@ void Session::Reset() {
   SetNoEvict(false);
   db_ = 0;
   read_only_ = false;
+  consistency_.reset();
   resp_version_ = 2;
   priority_ = commands::ClientPriority::kNormal;
   priority_chosen_ = false;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -103,6 +104,10 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   void SetBlocked(bool on) { record_->SetFlag(ClientRecord::kBlocked, on); }
   void SetNoEvict(bool on) override { record_->SetFlag(ClientRecord::kNoEvict, on); }
   void SetReadOnly(bool on) override { read_only_ = on; }
+  commands::ReadConsistency consistency() const override;
+  void SetConsistency(commands::ReadConsistency consistency) override {
+    consistency_ = consistency;
+  }
   uint64_t last_write() const override { return last_write_; }
   void CloseAfterReply() override { close_after_reply_ = true; }
   void Reset() override;
@@ -115,6 +120,7 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   bool ParseBatch();
   void PickForTiming();
   void RecordStages();
+  ReadKind KindOfReads() const;
   void Submit(int64_t now_ns, bool again);
   void BeginPass(int64_t now_ns);
   void StopWaiting(int64_t now_ns);
@@ -166,8 +172,9 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   bool reply_off_ = false;
   uint8_t skip_replies_ = 0;  // 2: this reply and the next; 1: this one
   bool close_after_reply_ = false;
-  bool read_only_ = false;   // READONLY
-  uint64_t last_write_ = 0;  // log index
+  bool read_only_ = false;                                // READONLY
+  std::optional<commands::ReadConsistency> consistency_;  // CLIENT CONSISTENCY; else the server's
+  uint64_t last_write_ = 0;                               // log index
   commands::ClientPriority priority_ = commands::ClientPriority::kNormal;
   bool priority_chosen_ = false;  // by CLIENT PRIORITY; else each command has its default
   Transaction transaction_;

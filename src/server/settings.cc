@@ -155,6 +155,8 @@ void BindSettings(Config* config, Server* server) {
   bind({"network.reply-backlog-bytes"}, [server](const Config& c) {
     server->SetReplyBacklog(static_cast<size_t>(c.Get<"network.reply-backlog-bytes">()));
   });
+  bind({"network.read-only"},
+       [server](const Config& c) { server->executor().SetReadOnly(c.Get<"network.read-only">()); });
   bind({"runtime.storage-reserve"}, [server](const Config& c) {
     server->workers().SetReserve(c.Get<"runtime.storage-reserve">());
   });

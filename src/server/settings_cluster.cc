@@ -113,6 +113,17 @@ Bootstrap BootstrapOf(const Config& config, std::vector<PeerAddress> members,
   return bootstrap;
 }
 
+commands::ReadConsistency DefaultConsistency(const Config& config) {
+  const std::string level = config.Get<"raft.read-consistency">();
+  commands::ReadConsistency reads;
+  if (level == "any") reads.level = commands::ReadLevel::kAny;
+  if (level == "bounded") {
+    reads.level = commands::ReadLevel::kBounded;
+    reads.max_staleness_ms = static_cast<uint32_t>(config.Get<"raft.read-max-staleness-ms">());
+  }
+  return reads;
+}
+
 }  // namespace
 
 Result<std::vector<PeerAddress>> ParseMembers(std::string_view text) {
@@ -176,6 +187,12 @@ void BindCluster(Config* config, Server* server) {
   };
   (void)read_mode(*config);
   config->OnChange({"raft.read-mode"}, read_mode);
+  const auto consistency = [server](const Config& c) {
+    server->SetDefaultConsistency(DefaultConsistency(c));
+    return Status::Ok();
+  };
+  (void)consistency(*config);
+  config->OnChange({"raft.read-consistency", "raft.read-max-staleness-ms"}, consistency);
   config->OnChange({"raft.snapshot-bytes-per-second"}, [server](const Config& c) {
     if (Cluster* cluster = server->cluster(); cluster != nullptr) {
       cluster->mover().SetRate(static_cast<uint64_t>(c.Get<"raft.snapshot-bytes-per-second">()));

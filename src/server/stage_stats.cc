@@ -71,4 +71,12 @@ StageStats::Totals StageStats::Sum() const {
   return totals;
 }
 
+StageStats::Reads StageStats::SumReads() const {
+  Reads reads;
+  blocks_.ForEach([&](const StageBlock& block) {
+    for (size_t i = 0; i < kReadKinds; ++i) reads[i].Add(block.reads_[i]);
+  });
+  return reads;
+}
+
 }  // namespace kiwi::server

@@ -11,6 +11,7 @@
 //   reply    back on the connection's loop, and handed to the socket's output
 //
 // One batch in eight is timed (server/session.cc); each of its commands counts once in each stage.
+// Passes that read and wrote nothing count by what made their reads new enough, too.
 // Recording is done by the connection's loop, in its own block.
 #pragma once
 
@@ -33,6 +34,12 @@ enum class Stage : uint8_t { kParse, kQueue, kPropose, kFsync, kCommit, kApply, 
 inline constexpr size_t kStageCount = 7;
 inline constexpr std::array<std::string_view, kStageCount> kStageNames = {
     "parse", "queue", "propose", "fsync", "commit", "apply", "reply"};
+
+// The consistency of reads; linearizable ones by who vouched for them.
+enum class ReadKind : uint8_t { kLease, kReadIndex, kBounded, kAny };
+inline constexpr size_t kReadKinds = 4;
+inline constexpr std::array<std::string_view, kReadKinds> kReadKindNames = {"lease", "read_index",
+                                                                            "bounded", "any"};
 
 // Of one pass, in Ticks; 0: it did not come by there.
 struct PassTimes {
@@ -63,6 +70,9 @@ class StageBlock {
   };
   void Record(runtime::Priority priority, const StageDurations& stages,
               std::span<const CommandCount> commands);
+  void RecordReads(ReadKind kind, const StageDurations& stages) {
+    reads_[static_cast<size_t>(kind)].Record(stages.total_ns);
+  }
   void AddRequests(runtime::Priority priority, uint64_t n) {
     metrics::Bump(requests_[static_cast<size_t>(priority)], n);
   }
@@ -75,6 +85,7 @@ class StageBlock {
   std::array<std::atomic<uint64_t>, runtime::kPriorityCount> requests_{};
   std::array<Cells, runtime::kPriorityCount> batches_;
   std::array<Cell, runtime::kPriorityCount> totals_;
+  std::array<Cell, kReadKinds> reads_;
   std::vector<std::atomic<Cells*>> commands_;  // by id; made by the first record
   std::vector<std::unique_ptr<Cells>> owned_;
 };
@@ -99,6 +110,8 @@ class StageStats {
     std::vector<Sums> commands;  // by id; without counts where there was none
   };
   Totals Sum() const;
+  using Reads = std::array<metrics::HistogramSum, kReadKinds>;
+  Reads SumReads() const;
 
  private:
   const int command_count_;

@@ -35,8 +35,9 @@ enum class Counter : uint8_t {
   kErrorReplies,
   kExpiredKeys,
   kEvictedClients,
+  kStaleReadsRefused,
 };
-inline constexpr size_t kCounterCount = 12;
+inline constexpr size_t kCounterCount = 13;
 
 // What one thread records. Its methods belong to that thread.
 class StatsBlock {

@@ -135,6 +135,10 @@ class Node {
   }
   // Calls the waiter once a linearizable read may run on this node, whatever its role.
   void AwaitRead(ReadWaiter* waiter) KIWI_EXCLUDES(core_mu_);
+  // What is applied here contains all that was acknowledged more than so long ago, as far as is
+  // known without asking. Else AwaitRead. By the monotonic clock of this node alone. Where it is
+  // asked again and again, the proof is renewed in the background before it is too old.
+  bool FreshWithin(int64_t staleness_ns) KIWI_EXCLUDES(core_mu_);
   int64_t ReadTime() const { return entry_clock_.now_ms(); }
   // The wall clock as the group agrees on it (entry_clock.h): what is due by it expires soon.
   Clock& group_clock() { return entry_clock_; }
@@ -243,7 +247,7 @@ class Node {
     bool log = false;
     bool apply = false;
     bool fast = true;
-    std::vector<ReadWaiter*> reads;
+    std::vector<ReadQueue::Ready> reads;
     std::vector<ReadWaiter*> late_reads;
   };
 
@@ -267,6 +271,7 @@ class Node {
   void SendAll(std::vector<Message>* messages) KIWI_REQUIRES(core_mu_);
   void OnSoftState(const SoftState& state) KIWI_REQUIRES(core_mu_);
   void AskReads() KIWI_REQUIRES(core_mu_);
+  void RefreshReads() KIWI_EXCLUDES(core_mu_);
   void CatchUpTicks() KIWI_REQUIRES(core_mu_);
   void ApplyConfChange(const Entry& entry) KIWI_EXCLUDES(core_mu_);
   void InstallSnapshot(Committed& committed) KIWI_REQUIRES(apply_mu_);
@@ -317,8 +322,10 @@ class Node {
   std::atomic<bool> retired_{false};
   std::atomic<bool> distrusted_{false};
   std::atomic<bool> stopped_clean_{false};
-  std::atomic<int64_t> read_until_ns_{0};  // monotonic; 0: not now, kAlways: while alone
-  std::atomic<LogIndex> commit_index_{0};  // at least what any message has told
+  std::atomic<int64_t> read_until_ns_{0};             // monotonic; 0: not now, kAlways: while alone
+  std::atomic<LogIndex> commit_index_{0};             // at least what any message has told
+  std::atomic<int64_t> fresh_ns_{ReadQueue::kNever};  // as ReadQueue's
+  std::atomic<bool> refreshing_{false};  // asked for, at most once a tick while there is no answer
   std::atomic<NodeId> leader_{kNoNode};
   std::atomic<ReadMode> read_mode_;
   std::atomic<bool> compose_blocked_{false};  // waits for a leader, or for room on the way to it

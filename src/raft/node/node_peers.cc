@@ -34,7 +34,13 @@ Node::Consequences Node::Settle() {
   for (const Committed& c : committed_) {
     consequences.fast = consequences.fast && c.ours && !c.origin.slow;
   }
-  if (!reads_.empty()) reads_.TakeReady(applied_index(), &consequences.reads);
+  if (!reads_.empty()) {
+    reads_.TakeReady(applied_index(), &consequences.reads);
+    if (fresh_ns_.load(std::memory_order_relaxed) != reads_.fresh_ns()) {
+      fresh_ns_.store(reads_.fresh_ns(), std::memory_order_release);
+      refreshing_ = false;
+    }
+  }
   return consequences;
 }
 
@@ -42,7 +48,7 @@ void Node::Dispatch(const Consequences& consequences) {
   // The owner looks once more after it lets go.
   if (consequences.log && !log_owned_.load()) WakeLogThread();
   if (consequences.apply) schedule_apply_(consequences.fast);
-  for (ReadWaiter* read : consequences.reads) read->ReadReady();
+  for (const ReadQueue::Ready& read : consequences.reads) read.waiter->ReadReady(read.proof);
   for (ReadWaiter* read : consequences.late_reads) read->ReadRefused();
 }
 
@@ -124,6 +130,7 @@ void Node::ExpireWaiting(int64_t now_ns, Consequences* consequences) {
   } else if (compose_blocked_.exchange(false)) {
     consequences->log = true;
   }
+  refreshing_ = false;
   if (reads_.empty()) return;
   reads_.TakeLate(now_ns - patience_ns, &consequences->late_reads);
   // A node that is behind catches up, unless nobody sends it anything or it cannot write.
@@ -225,10 +232,12 @@ void Node::OnForwardUp() {
 
 void Node::AskReads() {
   if (!reads_.WantsToAsk()) return;
+  const int64_t now_ns = clock_->MonotonicNs();
+  if (peers_ != nullptr) CatchUpTicks();  // a lease is judged by this moment
   if (read_mode_.load() == ReadMode::kLease && core_->LeaseReadAllowed()) {
-    reads_.ConfirmNew(core_->commit_index());
+    reads_.ConfirmNew(core_->commit_index(), now_ns);
   } else if (const Result<uint64_t> token = core_->ReadIndex(); token.ok()) {
-    reads_.Asked(*token);
+    reads_.Asked(*token, now_ns);
   }
 }
 
@@ -243,6 +252,30 @@ void Node::AwaitRead(ReadWaiter* waiter) {
       reads_.Add(waiter, clock_->MonotonicNs());
       consequences = Settle();
     }
+  }
+  Dispatch(consequences);
+}
+
+// Renewed at half of the bound: an answer that comes in time spares the readers the wait for it.
+bool Node::FreshWithin(int64_t staleness_ns) {
+  const int64_t fresh_ns = fresh_ns_.load(std::memory_order_acquire);
+  if (fresh_ns == ReadQueue::kNever) return false;
+  const int64_t age_ns = clock_->MonotonicNs() - fresh_ns;
+  if (age_ns > staleness_ns) return false;
+  if (age_ns > staleness_ns / 2 && !refreshing_.load(std::memory_order_relaxed) &&
+      !refreshing_.exchange(true)) {
+    RefreshReads();
+  }
+  return true;
+}
+
+void Node::RefreshReads() {
+  Consequences consequences;
+  {
+    MutexLock lock(core_mu_);
+    if (stopping_.load() || retired_.load()) return;
+    reads_.Refresh();
+    consequences = Settle();
   }
   Dispatch(consequences);
 }

@@ -73,6 +73,25 @@ TEST_F(ConnectionTest, ClientNames) {
   EXPECT_EQ(Do("CLIENT GETNAME"), "nil");
 }
 
+TEST_F(ConnectionTest, ClientConsistencyCanBeSetAndSeen) {
+  EXPECT_EQ(Do("CLIENT CONSISTENCY"), "\"linearizable\"");
+  EXPECT_EQ(Do("CLIENT CONSISTENCY BOUNDED 500"), "OK");
+  EXPECT_EQ(Do("CLIENT CONSISTENCY"), "\"bounded 500\"");
+  EXPECT_EQ(Do("CLIENT CONSISTENCY any"), "OK");
+  EXPECT_EQ(Do("CLIENT CONSISTENCY"), "\"any\"");
+  const std::string arity = "-ERR wrong number of arguments for 'client|consistency' command";
+  EXPECT_EQ(Do("CLIENT CONSISTENCY BOUNDED"), arity);
+  EXPECT_EQ(Do("CLIENT CONSISTENCY ANY 5"), arity);
+  EXPECT_EQ(Do("CLIENT CONSISTENCY BOUNDED 0"),
+            "-ERR value is out of range, value must between 1 and 86400000");
+  EXPECT_EQ(Do("CLIENT CONSISTENCY BOUNDED soon"), "-ERR value is not an integer or out of range");
+  EXPECT_EQ(Do("CLIENT CONSISTENCY strong"),
+            "-ERR consistency must be one of linearizable, bounded or any");
+  EXPECT_EQ(Do("CLIENT CONSISTENCY"), "\"any\"") << "a refused level changes nothing";
+  EXPECT_EQ(Do("CLIENT CONSISTENCY LINEARIZABLE"), "OK");
+  EXPECT_EQ(Do("CLIENT CONSISTENCY"), "\"linearizable\"");
+}
+
 TEST_F(ConnectionTest, ClientPriorityCanBeSetAndSeen) {
   EXPECT_EQ(Do("CLIENT PRIORITY"), "\"normal\"");
   EXPECT_EQ(Do("CLIENT PRIORITY HIGH"), "OK");

@@ -38,6 +38,8 @@ class FakeSession final : public SessionView {
   void SetPriority(ClientPriority priority) override { info.priority = priority; }
   void SetNoEvict(bool on) override { info.no_evict = on; }
   void SetReadOnly(bool on) override { read_only = on; }
+  ReadConsistency consistency() const override { return reads; }
+  void SetConsistency(ReadConsistency consistency) override { reads = consistency; }
   uint64_t last_write() const override { return 42; }
   void CloseAfterReply() override { closing = true; }
   void Reset() override { info = {.id = info.id}; }
@@ -48,6 +50,7 @@ class FakeSession final : public SessionView {
   bool is_authenticated = true;
   bool closing = false;
   bool read_only = false;
+  ReadConsistency reads;
 };
 
 class FakeServer final : public ServerView {

@@ -49,7 +49,7 @@ class Write final : public Proposal {
 
 class Read final : public ReadWaiter {
  public:
-  void ReadReady() override { ready = true; }
+  void ReadReady(ReadProof) override { ready = true; }
   void ReadRefused() override { refused = true; }
   std::atomic<bool> ready{false};
   std::atomic<bool> refused{false};
@@ -335,6 +335,68 @@ TEST(GroupTest, AReadOnAnyNodeSeesWhatWasAcknowledgedOnAnother) {
     const std::vector<std::string> names = group.host(reader).machine().names();
     ASSERT_EQ(std::count(names.begin(), names.end(), "w" + std::to_string(i)), 1);
   }
+}
+
+int64_t Now() { return SystemClock().MonotonicNs(); }
+
+TEST(GroupTest, AFollowerKnowsHowFreshItsStateIsUntilItIsCutOff) {
+  constexpr int64_t kMinute = 60'000'000'000;
+  Group group(3);
+  const NodeId follower = group.Follower(group.WaitForLeader());
+  Node& node = group.node(follower);
+  EXPECT_FALSE(node.FreshWithin(kMinute)) << "nobody was asked";
+  const int64_t before_ns = Now();
+  Read read;
+  node.AwaitRead(&read);
+  WaitUntil([&] { return read.ready.load(); }, "the read is answered");
+  const int64_t after_ns = Now();
+  EXPECT_TRUE(node.FreshWithin(kMinute));
+
+  // Who asks for a bound that is soon passed has the proof renewed in the background.
+  WaitUntil(
+      [&] {
+        (void)node.FreshWithin((Now() - before_ns) * 3 / 2);
+        return node.FreshWithin((Now() - after_ns) / 2);
+      },
+      "the proof is renewed without a read that waits");
+
+  group.Isolate(follower);
+  const int64_t cut_ns = Now();
+  WaitUntil(
+      [&] {
+        (void)node.FreshWithin((Now() - before_ns) * 3 / 2);
+        EXPECT_FALSE(node.FreshWithin(Now() - cut_ns)) << "it cannot know of what came since";
+        return Now() - cut_ns > 300'000'000;
+      },
+      "some elections");
+  EXPECT_TRUE(node.FreshWithin(kMinute)) << "of what came before it does";
+  group.Heal();
+  Read late;
+  node.AwaitRead(&late);
+  WaitUntil([&] { return late.ready.load(); }, "it is answered again");
+  EXPECT_TRUE(node.FreshWithin(Now() - cut_ns));
+}
+
+TEST(GroupTest, ALeaderOfOldDoesNotVouchForItsState) {
+  Group group(3);
+  const NodeId old = group.WaitForLeader();
+  Read read;
+  group.node(old).AwaitRead(&read);
+  WaitUntil([&] { return read.ready.load(); }, "the leader answers itself");
+  const int64_t read_ns = Now();
+  group.Isolate(old);
+  Write write("missed");
+  Propose(group.node(group.WaitForLeader(old)), write);
+  WaitUntil([&] { return write.done(); }, "the majority takes writes");
+  ASSERT_TRUE(write.applied);
+  const int64_t acknowledged_ns = Now();
+  WaitUntil(
+      [&] {
+        (void)group.node(old).FreshWithin((Now() - read_ns) * 3 / 2);  // it asks, in vain
+        EXPECT_FALSE(group.node(old).FreshWithin(Now() - acknowledged_ns));
+        return Now() - acknowledged_ns > 200'000'000;
+      },
+      "some ticks");
 }
 
 TEST(GroupTest, AnIsolatedLeaderServesNoReadsAndItsWritesAreUnknown) {
