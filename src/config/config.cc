@@ -101,6 +101,8 @@ Config::Config() {
   MutexLock lock(mu_);
   const auto defaults = DefaultValues();
   values_.assign(defaults.begin(), defaults.end());
+  places_.resize(kOptionCount);
+  origin_ = "command line";
 }
 
 Result<std::unique_ptr<Config>> Config::Load(const std::string& file,
@@ -119,12 +121,12 @@ Result<std::unique_ptr<Config>> Config::Parse(std::string_view text, const std::
   MutexLock lock(config->mu_);
   KIWI_RETURN_IF_ERROR(ReadEntries(*entries, path, &config->values_, &places));
   KIWI_RETURN_IF_ERROR(ReadOverrides(overrides, &config->values_, &places));
+  config->origin_ = path.empty() ? "command line" : path;
+  config->places_ = std::move(places);
   if (const auto conflict = FindConflict(config->values_)) {
-    const OptionRow& row = kOptions[conflict->option];
-    const std::string& place = places[conflict->option];
-    return Error(fmt::format(
-        "{}: [{}] {} = {}: {}", place.empty() ? (path.empty() ? "command line" : path) : place,
-        row.section, row.name, config->values_[conflict->option].text, conflict->reason));
+    return Error(fmt::format("{}: {}{}{}", config->WhereLocked(conflict->option, conflict->with),
+                             conflict->reason,
+                             conflict->allowed.empty() ? "" : "; allowed: ", conflict->allowed));
   }
   if (!path.empty()) {
     std::error_code error;
@@ -132,6 +134,23 @@ Result<std::unique_ptr<Config>> Config::Parse(std::string_view text, const std::
     config->file_ = error ? path : absolute.string();
   }
   return config;
+}
+
+std::string Config::WhereLocked(size_t option, std::optional<size_t> with) const {
+  const OptionRow& row = kOptions[option];
+  const std::string value = row.Has(kSecret) ? "…" : values_[option].text;
+  std::string place = places_[option];
+  const bool given = !place.empty();
+  if (!given && with) place = places_[*with];
+  return fmt::format("{}: [{}] {} = {}{}", place.empty() ? origin_ : place, row.section, row.name,
+                     value, given ? "" : " (the default)");
+}
+
+std::string Config::Where(std::string_view name) const {
+  const size_t option = IndexOf(name);
+  KIWI_CHECK(option < kOptionCount, "the place of an option that does not exist");
+  MutexLock lock(mu_);
+  return WhereLocked(option, std::nullopt);
 }
 
 Value Config::At(size_t option) const {

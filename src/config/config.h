@@ -86,6 +86,9 @@ class Config {
   Status Rewrite();
 
   const std::string& file() const { return file_; }  // absolute; empty: none
+  // Where the option got its value, for messages about it: "kiwi.conf:12: [storage] dir = /data".
+  // By the name it is shown under.
+  std::string Where(std::string_view name) const;
 
  private:
   struct Subscription {
@@ -100,9 +103,14 @@ class Config {
   std::optional<SetError> Notify(NameValues pairs, const std::vector<size_t>& touched)
       KIWI_REQUIRES(set_mu_);
 
+  // `with`: the option whose place stands for one that nobody gave.
+  std::string WhereLocked(size_t option, std::optional<size_t> with) const KIWI_REQUIRES(mu_);
+
   mutable Mutex mu_;  // never held while calling out
   std::vector<Value> values_ KIWI_GUARDED_BY(mu_);
-  Mutex set_mu_;  // one Set or Rewrite at a time
+  std::vector<std::string> places_ KIWI_GUARDED_BY(mu_);  // of the start; empty: the default
+  std::string origin_ KIWI_GUARDED_BY(mu_);               // file, or "command line"
+  Mutex set_mu_;                                          // one Set or Rewrite at a time
   std::vector<Subscription> subscriptions_ KIWI_GUARDED_BY(set_mu_);
   std::string file_;
 };

@@ -44,9 +44,15 @@ inline constexpr OptionRow kRaftOptions[] = {
     Text("cluster-name", "kiwi", kOwn,
          "Nodes of initial-members find each other only under the same name. Keep it to yourself: "
          "the order of keys in memory is drawn from it, too."),
+    Int("replication-factor", "0", 0, 1000, kOwn,
+        "Nodes that vote; 0: all. Every node has all data, but one that joins beyond so many stays "
+        "a "
+        "learner, and takes the place of a voter that is removed."),
     Text("announce-host", "", kOwn,
-         "Host that clients and joining nodes are told for this node; empty: raft.bind."),
+         "Host that clients and other nodes are told for this node; empty: raft.bind."),
     Int("announce-port", "0", 0, 65535, kOwn, "Port that clients are told for this node; 0: port."),
+    Int("announce-raft-port", "0", 0, 65535, kOwn,
+        "Port that other nodes are told for this node; 0: raft.port."),
     Enum("read-mode", "lease", "lease|readindex", kOwn | kMutable,
          "How a leader knows that nobody else leads. lease: by its clock, which may drift by "
          "clock-drift-percent; readindex: by asking a majority for each batch of reads."),

@@ -29,6 +29,7 @@ struct ClusterOptions {
   // Where this node reaches members by other addresses than they are known by (raft.initial-members
   // of its own file).
   std::vector<raft::PeerAddress> addresses;
+  size_t voters_max = 0;  // learners beyond are not promoted by themselves; 0: no limit
 };
 
 // The requests on the service streams, beside the mover's.
@@ -75,6 +76,7 @@ class Cluster final : public raft::Peers,
   raft::SnapshotMover& mover() { return mover_; }
   const LagTimes& lag_times() const { return lag_times_; }
   const raft::Member& self() const { return options_.self; }
+  size_t voters_max() const { return options_.voters_max; }
   // The group has removed this node, and it knows.
   bool removed() const { return removed_.load(std::memory_order_relaxed); }
 
@@ -121,6 +123,7 @@ class Cluster final : public raft::Peers,
   Status Change(const raft::ConfChange& change, int64_t timeout_ms);
   Status HandOver(int64_t timeout_ms);
   size_t ReachableVoters(const raft::NodeStatus& status, raft::NodeId without) const;
+  bool EnoughVote(const raft::NodeStatus& status) const;
   void PromoteCaughtUp(const raft::NodeStatus& status);
   void CompactForJoiners(const raft::NodeStatus& status);
   void ForgetLeaving();

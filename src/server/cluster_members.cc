@@ -50,8 +50,12 @@ void Cluster::Maintain() {
   PromoteCaughtUp(status);
 }
 
+bool Cluster::EnoughVote(const raft::NodeStatus& status) const {
+  return options_.voters_max != 0 && status.conf_state.voters.size() >= options_.voters_max;
+}
+
 void Cluster::PromoteCaughtUp(const raft::NodeStatus& status) {
-  if (!status.conf_state.voters_outgoing.empty()) return;
+  if (!status.conf_state.voters_outgoing.empty() || EnoughVote(status)) return;
   for (const auto& peer : status.peers) {
     if (!peer.learner || peer.state != "replicate" || !peer.recently_active) continue;
     if (peer.match + kPromoteLag < status.last_index) continue;
@@ -143,6 +147,11 @@ Status Cluster::PromoteNode(raft::NodeId id, bool force, int64_t timeout_ms) {
   if (status.membership.Find(id) == nullptr) return {StatusCode::kNotFound, "no " + Named(id)};
   const auto& voters = status.conf_state.voters;
   if (std::binary_search(voters.begin(), voters.end(), id)) return {};
+  if (!force && EnoughVote(status)) {
+    return Invalid(std::to_string(voters.size()) +
+                   " nodes vote, as raft.replication-factor says; " + Named(id) +
+                   " takes the place of one that is removed; FORCE overrides");
+  }
   const auto peer = std::find_if(status.peers.begin(), status.peers.end(),
                                  [id](const auto& p) { return p.id == id; });
   // One that was never heard of has a match of 0, which is close to the end of a short log.

@@ -198,6 +198,9 @@ void ServerCommands::CollectRaft(InfoFigures* figures) {
   AddToInfo(RaftFigures(), node, &figures->raft);
   add("voters", JoinIds(node.conf_state.voters));
   add("learners", JoinIds(node.conf_state.learners));
+  const size_t factor = server_->cluster() != nullptr ? server_->cluster()->voters_max() : 0;
+  add("replication_factor",
+      static_cast<int64_t>(factor != 0 ? factor : node.conf_state.voters.size()));
   add("fsync", std::string(FsyncName(server_->engine().node().fsync_mode())));
   add("checkpoint_running", std::string(node.checkpoint_running ? "yes" : "no"));
   add("checkpoint_ok", std::string(node.checkpoint_ok ? "yes" : "no"));

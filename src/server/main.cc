@@ -73,6 +73,7 @@ int Run(const config::CommandLine& line) {
 
   ServerOptions options = MakeServerOptions(config);
   if (const Status s = CheckMetrics(options.metrics); !s.ok()) return Fail(s);
+  if (const Status s = CheckFolders(config); !s.ok()) return Fail(s);
   if (const Status s = SetUpCluster(config, &options); !s.ok()) return Fail(s);
   std::unique_ptr<FaultAdmin> faults;
   if (config.Get<"fault.enabled">()) {

@@ -1,6 +1,13 @@
 #include "server/settings.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 
 #include "base/numbers.h"
 #include "server/internal_write.h"
@@ -81,6 +88,20 @@ EngineOptions MakeEngineOptions(const Config& config) {
   return engine;
 }
 
+// Tried, since rights do not tell of a file system that is read-only. Empty: it can be written to.
+std::string WhyNotWritable(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return "cannot be made: " + error.message();
+  std::string probe = folder + "/.writable-XXXXXX";
+  const int fd = mkostemp(probe.data(), O_CLOEXEC);
+  if (fd < 0 && (errno == ENOSPC || errno == EDQUOT)) return {};  // what is there can be read
+  if (fd < 0) return std::string("cannot be written to: ") + std::strerror(errno);
+  close(fd);
+  unlink(probe.c_str());
+  return {};
+}
+
 // Changes the limits through the log, so that replay finds them where they changed.
 Status SetHashLimits(const Config& config, Server* server) {
   const auto entries = config.Get<"hash-max-listpack-entries">();
@@ -119,6 +140,18 @@ ServerOptions MakeServerOptions(const Config& config) {
 
 LogOptions MakeLogOptions(const Config& config) {
   return {.level = LevelOf(config.Get<"loglevel">()), .file = config.Get<"logfile">()};
+}
+
+Status CheckFolders(const Config& config) {
+  for (const std::string_view option : {"dir", "raft.log-dir"}) {
+    const std::string folder = *config.Find(option);
+    if (folder.empty()) continue;
+    if (const std::string why = WhyNotWritable(folder); !why.empty()) {
+      return {StatusCode::kConfig, config.Where(option) + ": " + why +
+                                       "; allowed: a folder that this user may make or write to"};
+    }
+  }
+  return {};
 }
 
 void BindSettings(Config* config, Server* server) {

@@ -10,6 +10,8 @@ namespace kiwi::server {
 
 ServerOptions MakeServerOptions(const config::Config& config);
 LogOptions MakeLogOptions(const config::Config& config);
+// Makes the folders that data goes to. kConfig: one of them cannot be written to.
+Status CheckFolders(const config::Config& config);
 
 // Brings every changeable option into the running server, now and whenever CONFIG SET changes it.
 // Before the server's threads start; both outlive the process.

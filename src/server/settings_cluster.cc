@@ -5,8 +5,8 @@
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/numbers.h"
 #include "base/random.h"
+#include "config/members.h"
 #include "server/identity.h"
 
 namespace kiwi::server {
@@ -15,29 +15,16 @@ namespace {
 using config::Config;
 using raft::PeerAddress;
 
-Status Refuse(std::string what) {
-  return {StatusCode::kConfig, "raft.initial-members: " + std::move(what)};
-}
-
-Result<PeerAddress> ParseMember(std::string_view text) {
-  const size_t at = text.find('@');
-  const size_t colon = text.rfind(':');
-  int64_t id = 0;
-  int64_t port = 0;
-  if (at == std::string_view::npos || colon == std::string_view::npos || colon <= at + 1 ||
-      !ParseInt64(text.substr(0, at), &id) || !ParseInt64(text.substr(colon + 1), &port) ||
-      id < 1 || port < 1 || port > 65535) {
-    return Refuse("\"" + std::string(text) + "\" is not id@host:port");
+// As the configuration's check has found them in order.
+Result<std::vector<PeerAddress>> MembersOf(const Config& config) {
+  KIWI_ASSIGN_OR_RETURN(const std::vector<config::MemberAddress> named,
+                        config::ParseMembers(config.Get<"raft.initial-members">()));
+  std::vector<PeerAddress> members;
+  members.reserve(named.size());
+  for (const config::MemberAddress& member : named) {
+    members.push_back({.id = member.id, .host = member.host, .port = member.port});
   }
-  std::string_view host = text.substr(at + 1, colon - at - 1);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  return PeerAddress{static_cast<raft::NodeId>(id), std::string(host), static_cast<int>(port)};
-}
-
-bool IsWildcard(std::string_view address) {
-  return address == "*" || address == "::*" || address == "0.0.0.0" || address == "::";
+  return members;
 }
 
 // An address that listens on all is none that one can be reached by.
@@ -45,7 +32,7 @@ std::string AnnouncedHost(const Config& config, const std::vector<PeerAddress>& 
   const std::string announced = config.Get<"raft.announce-host">();
   if (!announced.empty()) return announced;
   const std::string bind = config.Get<"raft.bind">();
-  if (!IsWildcard(bind)) return bind;
+  if (!config::IsWildcardAddress(bind)) return bind;
   for (const PeerAddress& member : members) {
     if (static_cast<int64_t>(member.id) == config.Get<"raft.node-id">()) return member.host;
   }
@@ -55,34 +42,14 @@ std::string AnnouncedHost(const Config& config, const std::vector<PeerAddress>& 
 raft::Member Self(const Config& config, const std::vector<PeerAddress>& members) {
   const std::string host = AnnouncedHost(config, members);
   const auto announced_port = static_cast<int>(config.Get<"raft.announce-port">());
+  const auto announced_raft_port = static_cast<int>(config.Get<"raft.announce-raft-port">());
+  const auto raft_port = static_cast<int>(config.Get<"raft.port">());
   return {
       .id = static_cast<raft::NodeId>(config.Get<"raft.node-id">()),
       .raft_host = host,
-      .raft_port = static_cast<int>(config.Get<"raft.port">()),
+      .raft_port = raft_port != 0 && announced_raft_port != 0 ? announced_raft_port : raft_port,
       .client_host = host,
       .client_port = announced_port != 0 ? announced_port : static_cast<int>(config.Get<"port">())};
-}
-
-Status CheckMembers(const std::vector<PeerAddress>& members, const raft::Member& self) {
-  if (members.size() == 2) {
-    return Refuse("two members lose service with either one; one or at least three");
-  }
-  for (size_t i = 0; i < members.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (members[i].id == members[j].id) {
-        return Refuse("node " + std::to_string(members[i].id) + " is named twice");
-      }
-      if (members[i].host == members[j].host && members[i].port == members[j].port) {
-        return Refuse("nodes " + std::to_string(members[j].id) + " and " +
-                      std::to_string(members[i].id) + " have one address");
-      }
-    }
-  }
-  const bool named = std::any_of(members.begin(), members.end(),
-                                 [&self](const PeerAddress& m) { return m.id == self.id; });
-  if (!named) return Refuse("this node, raft.node-id " + std::to_string(self.id) + ", is missing");
-  if (self.raft_port == 0) return Refuse("needs raft.port, where the others reach this node");
-  return {};
 }
 
 Bootstrap BootstrapOf(const Config& config, std::vector<PeerAddress> members,
@@ -126,26 +93,9 @@ commands::ReadConsistency DefaultConsistency(const Config& config) {
 
 }  // namespace
 
-Result<std::vector<PeerAddress>> ParseMembers(std::string_view text) {
-  std::vector<PeerAddress> members;
-  while (!text.empty()) {
-    const size_t comma = std::min(text.find(','), text.size());
-    KIWI_ASSIGN_OR_RETURN(PeerAddress member, ParseMember(text.substr(0, comma)));
-    members.push_back(std::move(member));
-    text.remove_prefix(std::min(comma + 1, text.size()));
-  }
-  return members;
-}
-
 Status SetUpCluster(const Config& config, ServerOptions* options) {
-  KIWI_ASSIGN_OR_RETURN(const std::vector<PeerAddress> members,
-                        ParseMembers(config.Get<"raft.initial-members">()));
+  KIWI_ASSIGN_OR_RETURN(const std::vector<PeerAddress> members, MembersOf(config));
   raft::Member self = Self(config, members);
-  if (self.client_host.empty()) {
-    return {StatusCode::kConfig,
-            "raft.bind is a wildcard: set raft.announce-host to the address that other nodes and "
-            "clients reach this node by"};
-  }
   KIWI_ASSIGN_OR_RETURN(const std::optional<Identity> joined, ReadIdentity(options->engine.dir));
   if (joined) {
     if (joined->node_id != self.id) {
@@ -154,13 +104,14 @@ Status SetUpCluster(const Config& config, ServerOptions* options) {
     }
     if (self.raft_port == 0) {
       return {StatusCode::kConfig,
-              "this node has joined a group and needs raft.port, where the others reach it"};
+              config.Where("raft.port") +
+                  ": this node has joined a group, and the others reach it there; allowed: 1 to "
+                  "65535"};
     }
     self.id = joined->node_id;
     options->engine.node.core.id = self.id;
     options->engine.bootstrap = {.voters = {}, .membership = joined->membership};
   } else {
-    if (!members.empty()) KIWI_RETURN_IF_ERROR(CheckMembers(members, self));
     options->engine.bootstrap = BootstrapOf(config, members, self);
   }
   options->client_address = {.host = self.client_host, .port = self.client_port};
@@ -170,7 +121,8 @@ Status SetUpCluster(const Config& config, ServerOptions* options) {
   cluster.self = self;
   cluster.transport.self = self.id;
   cluster.transport.bind = config.Get<"raft.bind">();
-  cluster.transport.port = self.raft_port;
+  cluster.transport.port = static_cast<int>(config.Get<"raft.port">());
+  cluster.voters_max = static_cast<size_t>(config.Get<"raft.replication-factor">());
   cluster.mover.self = self.id;
   cluster.mover.bytes_per_second =
       static_cast<uint64_t>(config.Get<"raft.snapshot-bytes-per-second">());

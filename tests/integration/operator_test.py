@@ -332,10 +332,50 @@ def a_crowd_at_the_raft_port(binary):
         assert len(leader.server.log_tail(1000).splitlines()) < 200, "a line for each is too many"
 
 
+def spares_wait_for_a_vote(binary):
+    """With a replication factor of three, a fourth node has all data, and votes when one of the three goes."""
+    with Running(binary, {"raft.replication-factor": "3"}) as cluster:
+        leader = cluster.leader()
+        assert leader.ask("SET", "a", "b") == "OK"
+        spare = cluster.join(4)
+        cluster.removed.append(spare)
+        done(tool(binary, spare, "join", f"127.0.0.1:{leader.raft_port}"))
+        wait_until("it has all", lambda: spare.status().get("applied_index") == leader.status()["last_index"], 20)
+        time.sleep(0.5)  # several looks at learners
+        assert members(leader)[4] == "learner"
+        assert leader.status()["replication_factor"] == 3
+        refused = tool(binary, leader, "promote", 4)
+        assert refused.returncode == 1 and "raft.replication-factor" in refused.stderr, refused
+        gone = next(n for n in cluster.nodes.values() if n is not leader)
+        done(tool(binary, leader, "remove", gone.id))
+        del cluster.nodes[gone.id]
+        cluster.removed.append(gone)
+        wait_until("it votes", lambda: members(leader).get(4) == "voter", 20)
+        assert len(members(leader)) == 3
+
+
+def folders_that_cannot_be_written(binary):
+    """Refused with the option, where it stands, and why; nothing else is begun."""
+    work = pathlib.Path(tempfile.mkdtemp(prefix="kiwi-operator-"))
+    try:
+        (work / "file").write_text("")
+        for option, section in (("dir", "storage"), ("log-dir", "raft")):
+            conf = work / "kiwi.conf"
+            conf.write_text(f"[network]\nport = {free_port()}\n[{section}]\n{option} = {work}/file/data\n")
+            refused = subprocess.run([binary, conf, *(["--dir", work / "data"] if option != "dir" else [])],
+                                     capture_output=True, text=True, timeout=20, check=False)
+            assert refused.returncode == 1, refused
+            wanted = f"{conf}:4: [{section}] {option} = {work}/file/data: cannot be made: Not a directory; allowed: "
+            assert wanted in refused.stderr, refused
+    finally:
+        shutil.rmtree(work)
+
+
 STORIES = (backup_and_restore, members_by_tool, leader_removes_itself, removed_while_down,
            waiting_clients_count_as_blocked, slots_of_a_follower, status_in_both_protocols,
            a_killed_process_is_trusted, a_machine_crashes, all_machines_crash,
-           a_node_that_cannot_write_answers_reads, a_crowd_at_the_raft_port)
+           a_node_that_cannot_write_answers_reads, a_crowd_at_the_raft_port, spares_wait_for_a_vote,
+           folders_that_cannot_be_written)
 
 if __name__ == "__main__":
     sys.exit(run_stories(STORIES, __doc__))

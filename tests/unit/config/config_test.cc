@@ -107,7 +107,13 @@ TEST(Config, ValuesMustFitEachOther) {
   EXPECT_EQ(Refusal("[runtime]\nnetwork-threads-min = 9\n"),
             "k.conf:2: [runtime] network-threads-min = 9: must be at most "
             "runtime.network-threads-max, which is 4");
-  EXPECT_THAT(Refusal("[raft]\nheartbeat-ms = 400\n"), HasSubstr("at least two heartbeats"));
+  EXPECT_EQ(Refusal("[raft]\nelection-timeout-min-ms = 150\n"),
+            "k.conf:2: [raft] election-timeout-min-ms = 150: must be at least two heartbeats "
+            "(raft.heartbeat-ms 100); allowed: at least 200");
+  // The line is that of the one that was given.
+  EXPECT_EQ(Refusal("[raft]\nheartbeat-ms = 400\n"),
+            "k.conf:2: [raft] election-timeout-min-ms = 500 (the default): must be at least two "
+            "heartbeats (raft.heartbeat-ms 400); allowed: at least 800");
   EXPECT_THAT(Refusal("[runtime.scaling]\nstorage-queue-low = 64\n"), HasSubstr("must be below"));
   EXPECT_THAT(Refusal("[network]\nport = 0\n"), HasSubstr("no client could connect"));
   EXPECT_THAT(Refusal("[compat]\nreplicaof = 10.0.0.1 6379\n"), HasSubstr("replicates by Raft"));
@@ -115,6 +121,13 @@ TEST(Config, ValuesMustFitEachOther) {
   EXPECT_THAT(Refusal("[fault]\nfile-layer = yes\n"), HasSubstr("needs fault.enabled yes"));
   EXPECT_THAT(Refusal("", std::vector<Override>{{"fault.file-layer", {"yes"}}}),
               HasSubstr("command line: [fault] file-layer = yes"));
+}
+
+TEST(Config, TellsWhereAValueStands) {
+  const auto config = Parsed("[storage]\ndir = /data\n[metrics]\npassword = x\n");
+  EXPECT_EQ(config->Where("dir"), "k.conf:2: [storage] dir = /data");
+  EXPECT_EQ(config->Where("raft.port"), "k.conf: [raft] port = 0 (the default)");
+  EXPECT_THAT(config->Where("metrics.password"), testing::Not(HasSubstr("x")));
 }
 
 TEST(Config, ShippedFileNamesEveryOptionWithItsDefault) {
