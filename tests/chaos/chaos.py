@@ -49,8 +49,8 @@ class Run:
         self.begin = time.monotonic()
         self.settings = {
             "seed": args.seed, "folder": str(self.folder), "begin": self.begin, "pace": args.pace,
-            "follower_reads": 0.2, "skew_ms": args.skew_ms, "drift_percent": 50 if args.readindex else 9,
-            "alone": args.nodes == 1,
+            "follower_reads": 0.2, "weak_reads": args.weak_reads, "skew_ms": args.skew_ms,
+            "drift_percent": 50 if args.readindex else 9, "alone": args.nodes == 1,
             # A group counts time by monotonic clocks, a lone node by its wall clock.
             "expiry_slack_ms": None if args.readindex else 30 if args.nodes > 1 else 30 + 2 * args.skew_ms,
         }
@@ -212,6 +212,8 @@ def main():
     parser.add_argument("--pace", type=float, default=150, help="operations a second of one client; 0: no limit")
     parser.add_argument("--faults", default="", help="only these, separated by commas: " + ", ".join(nemesis_module.FAULTS))
     parser.add_argument("--readindex", action="store_true", help="no lease reads; clocks may drift without limit")
+    parser.add_argument("--weak-reads", type=float, default=0.2,
+                        help="share of the connections that ask for bounded reads, or for any")
     parser.add_argument("--skew-ms", type=int, help="greatest skew of a wall clock (an hour; of a lone node 200)")
     parser.add_argument("--without", default="", help="leave these faults out")
     parser.add_argument("--option", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))

@@ -3,6 +3,10 @@
 A client uses one connection to a random node at a time, takes another one after an error or once in a
 while, and goes on. Keys change their names every EPOCH_SECONDS, so that each key's history stays short
 enough to be judged; values are never written twice, so that a read tells which write it saw.
+
+Some connections ask for less than linearizable reads. One that may be so much old sees a state that stood at
+some moment from so long before it was sent until it was answered: it is written down as a read that began
+then, and judged like all others.
 """
 import json
 import pathlib
@@ -31,6 +35,10 @@ FAMILIES = {
     "bank": (15, 3, {"GET": 45, "CAS": 55}),
     "t": (15, 24, {"GET": 65, "SETPX": 30, "DEL": 5}),
 }
+
+
+BOUNDS_MS = (20, 200, 1000)  # of reads that may be a little old
+ANY_SHARE = 0.25  # of the weak ones: as old as they like
 
 
 class Unanswered(Exception):
@@ -88,6 +96,7 @@ class ChaosClient:
         self.connection = None
         self.uses_left = 0
         self.serial = 0
+        self.oldest_us = 0  # what reads of the connection may miss
 
     # ---- the connection
 
@@ -103,6 +112,26 @@ class ChaosClient:
             reply = self.connection.command("READONLY")  # reads where it is connected to, by ReadIndex
             if isinstance(reply, RespError):
                 self.recorder.error(f"READONLY: {reply.split(' ', 1)[0]}")
+        self.oldest_us = 0
+        if self.chance.random() < self.settings["weak_reads"]:
+            self.ask_for_less()
+
+    def ask_for_less(self):
+        if self.chance.random() < ANY_SHARE:
+            level, oldest_us = ("ANY",), None
+        else:
+            bound_ms = self.chance.choice(BOUNDS_MS)
+            slowest = 1 - self.settings["drift_percent"] / 100  # of a node's clock
+            level, oldest_us = ("BOUNDED", bound_ms), int(bound_ms * 1000 / slowest) + 1000
+        reply = self.connection.command("CLIENT", "CONSISTENCY", *level)
+        if reply == "OK":
+            self.oldest_us = oldest_us
+        else:
+            self.recorder.error(reply)
+
+    def read_from(self, start):
+        """The first moment whose state a read that was sent at `start` may show."""
+        return 0 if self.oldest_us is None else max(0, start - self.oldest_us)
 
     def disconnect(self):
         if self.connection:
@@ -127,6 +156,8 @@ class ChaosClient:
 
     def do(self, key, operation, command, show):
         start = now_us()
+        if operation == "GET":
+            start = self.read_from(start)
         try:
             reply, = self.exchange(command)
         except Unanswered:
@@ -180,7 +211,7 @@ class ChaosClient:
             watched, old = self.exchange(("WATCH", key), ("GET", key))
         except Unanswered:
             return
-        self.recorder.write(start, key, "GET", self.result(old, value_text))
+        self.recorder.write(self.read_from(start), key, "GET", self.result(old, value_text))
         if isinstance(watched, RespError) or isinstance(old, RespError):
             return self.abandon()
         self.execute(key, value_text(old), f"={fresh}", ("SET", key, fresh))
@@ -195,7 +226,7 @@ class ChaosClient:
         except Unanswered:
             return
         parts = replies[-1]
-        self.recorder.write(start, key, "GET", self.result(parts, self.bank_value))
+        self.recorder.write(self.read_from(start), key, "GET", self.result(parts, self.bank_value))
         if not transfer:
             return
         if any(isinstance(r, RespError) for r in replies) or (None in parts and any(parts)):
