@@ -179,7 +179,8 @@ void NodeRemove(Context& ctx) {
 void NodeHelp(Context& ctx) {
   static constexpr std::string_view kLines[] = {
       "ADD <id> <host:port> [<client-host:port>]",
-      "    Take a node in as learner; it is promoted once it has caught up.",
+      "    Take a node in as learner, by its raft address; it is promoted once it has caught up.",
+      "    One that is alone and holds no keys is told, and starts anew as member.",
       "PROMOTE <id> [FORCE]",
       "    Let a learner vote now.",
       "REMOVE <id> [FORCE]",

@@ -153,6 +153,8 @@ void Cluster::OnService(raft::NodeId from, raft::ServiceKind kind, std::string&&
         KIWI_LOG(kWarn, "request to join dropped: too many wait");
       }
       return;
+    case kInviteKind:
+      return OnInvited(from, payload);
     case raft::kSnapshotRequestKind:
     case raft::kSnapshotReplyKind:
       return mover_.OnService(from, kind, std::move(payload));

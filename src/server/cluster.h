@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -39,6 +41,7 @@ inline constexpr raft::ServiceKind kTimeKind = 3;  // the group's clock, fixed64
 // From the leader that has removed the receiver: nobody else would tell it.
 inline constexpr raft::ServiceKind kRemovedKind = 4;
 inline constexpr raft::ServiceKind kJoinKind = 5 | raft::kServiceJoin;
+inline constexpr raft::ServiceKind kInviteKind = 6 | raft::kServiceJoin;
 
 class Cluster final : public raft::Peers,
                       public raft::TransportHandler,
@@ -69,8 +72,13 @@ class Cluster final : public raft::Peers,
   Status NotLeader() const;
 
   // --- joining another group; any thread that may wait ---
-  // Asks once, and answers what was said.
-  Result<JoinAnswer> AskToJoin(const std::string& host, int port, int64_t timeout_ms);
+  // Asks once to be taken in as `self`, and answers what was said.
+  Result<JoinAnswer> AskToJoin(const std::string& host, int port, const raft::Member& self,
+                               int64_t timeout_ms);
+  // Who follows an invitation, or says why not; called on a thread that may wait. Before Start.
+  void SetInvited(std::function<Status(const Invitation&)> invited) {
+    invited_ = std::move(invited);
+  }
 
   raft::Transport& transport() { return transport_; }
   raft::SnapshotMover& mover() { return mover_; }
@@ -115,6 +123,9 @@ class Cluster final : public raft::Peers,
   }
 
  private:
+  // No node's id is so far beyond the others'.
+  static constexpr raft::NodeId kIdStrideMax = 1'000'000;
+
   struct Leaving {  // removed a moment ago, and still reachable to be told so
     raft::PeerAddress address;
     int64_t until_ns = 0;
@@ -126,6 +137,10 @@ class Cluster final : public raft::Peers,
   bool EnoughVote(const raft::NodeStatus& status) const;
   void PromoteCaughtUp(const raft::NodeStatus& status);
   void CompactForJoiners(const raft::NodeStatus& status);
+  void InviteAdded(const raft::NodeStatus& status);
+  void OnInvitationAnswered(raft::NodeId id, const Result<std::string>& answer)
+      KIWI_EXCLUDES(members_mu_);
+  void OnInvited(raft::NodeId from, const std::string& payload);
   void ForgetLeaving();
   void Retire(raft::NodeId told_by);
   void AnswerJoin(raft::NodeId from, const std::string& request);
@@ -140,6 +155,9 @@ class Cluster final : public raft::Peers,
   raft::SnapshotMover mover_;
   AdminThread admin_;
   LagTimes lag_times_;
+  std::function<Status(const Invitation&)> invited_;
+  int64_t next_invitation_ns_ = 0;  // of Maintain's thread
+  std::string invitation_answer_;   // of admin_: the last that was logged
   std::atomic<bool> stopping_{false};
   std::atomic<bool> removed_{false};
   std::atomic<bool> compacting_{false};
@@ -148,6 +166,7 @@ class Cluster final : public raft::Peers,
   std::vector<raft::PeerAddress> peers_ KIWI_GUARDED_BY(members_mu_);  // the members
   std::vector<Leaving> leaving_ KIWI_GUARDED_BY(members_mu_);
   raft::NodeId last_id_ KIWI_GUARDED_BY(members_mu_) = raft::kNoNode;  // ids up to it were given
+  std::string invitation_refusal_ KIWI_GUARDED_BY(members_mu_);        // the last that was logged
   void TellTransport() KIWI_REQUIRES(members_mu_);
 };
 

@@ -1,9 +1,8 @@
-// Changes of membership, and nodes that ask to join.
+// Changes of membership.
 #include <algorithm>
 #include <chrono>
-#include <memory>
-#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
 #include "server/cluster.h"
@@ -16,8 +15,7 @@ constexpr raft::LogIndex kPromoteLag = 1000;
 // Heard of so recently, a node is there: its transport pings twice a second.
 constexpr int64_t kContactMs = 1500;
 constexpr int64_t kTakeInMs = 10'000;
-// No node's id is so far beyond the others'.
-constexpr raft::NodeId kIdStrideMax = 1'000'000;
+constexpr int64_t kAfterLeadingMs = 1000;
 
 raft::ConfChange OneStep(raft::ConfChangeType type, raft::NodeId id, std::string context = "") {
   raft::ConfChange change;
@@ -30,13 +28,6 @@ std::string Named(raft::NodeId id) { return "node " + std::to_string(id); }
 
 Status Invalid(std::string why) { return {StatusCode::kInvalidArgument, std::move(why)}; }
 
-// What AskToJoin waits for.
-struct Answered {
-  Mutex mu;
-  CondVar changed;
-  std::optional<Result<std::string>> answer KIWI_GUARDED_BY(mu);
-};
-
 }  // namespace
 
 // --- what the leader does by itself ---
@@ -47,6 +38,7 @@ void Cluster::Maintain() {
   const raft::NodeStatus status = node_->GetStatus();
   lag_times_.Note(clock_->MonotonicNs() / 1'000'000, status.last_index);
   CompactForJoiners(status);
+  InviteAdded(status);
   PromoteCaughtUp(status);
 }
 
@@ -203,7 +195,8 @@ Status Cluster::Change(const raft::ConfChange& change, int64_t timeout_ms) {
   const Result<raft::ProposeResult> proposed = node_->ProposeConfChange(change);
   if (proposed.status().code() == StatusCode::kNotLeader) return NotLeader();
   KIWI_RETURN_IF_ERROR(proposed.status());
-  const int64_t deadline_ns = clock_->MonotonicNs() + timeout_ms * 1'000'000;
+  int64_t deadline_ns = clock_->MonotonicNs() + timeout_ms * 1'000'000;
+  bool led = true;
   // Applied: the membership names it. Lost: another term's entry took its place.
   while (node_->applied_index() < proposed->index) {
     if (stopping_ || clock_->MonotonicNs() > deadline_ns ||
@@ -211,84 +204,14 @@ Status Cluster::Change(const raft::ConfChange& change, int64_t timeout_ms) {
       return {StatusCode::kAborted,
               "the change was proposed; whether it takes effect is not known"};
     }
+    // It may still be heard of from the next leader, if there is one soon.
+    if (std::exchange(led, node_->is_leader()) && !led) {
+      deadline_ns = std::min(deadline_ns, clock_->MonotonicNs() + kAfterLeadingMs * 1'000'000);
+    }
     node_->ApplyCommitted(false);  // this may be the only worker
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return {};
-}
-
-// --- nodes that ask to join ---
-
-void Cluster::AnswerJoin(raft::NodeId from, const std::string& request) {
-  // If it has hung up, it asks again.
-  (void)transport_.SendService(from, kJoinKind | raft::kServiceReply,
-                               EncodeJoinAnswer(TakeIn(request)));
-}
-
-JoinAnswer Cluster::TakeIn(const std::string& request) {
-  Result<raft::Member> member = DecodeJoinRequest(request);
-  JoinAnswer answer;
-  if (!member.ok()) {
-    answer.reason = member.status().message();
-    return answer;
-  }
-  if (!node_->is_leader()) {
-    const raft::Membership membership = node_->membership();
-    const raft::Member* const leader = membership.Find(node_->leader());
-    answer.verdict = JoinVerdict::kLater;
-    answer.reason = "no leader is known now";
-    if (leader != nullptr && leader->id != options_.self.id) {
-      answer.verdict = JoinVerdict::kRedirect;
-      answer.host = leader->raft_host;
-      answer.port = leader->raft_port;
-    }
-    return answer;
-  }
-  const Result<raft::NodeId> id = TakeInAs(std::move(*member));
-  if (id.ok()) {
-    answer.verdict = JoinVerdict::kAccepted;
-    answer.id = *id;
-    answer.membership = node_->membership();
-    return answer;
-  }
-  const bool final = id.status().code() == StatusCode::kInvalidArgument;
-  answer.verdict = final ? JoinVerdict::kRefused : JoinVerdict::kLater;
-  answer.reason = id.status().message();
-  return answer;
-}
-
-Result<raft::NodeId> Cluster::TakeInAs(raft::Member member) {
-  const raft::NodeStatus status = node_->GetStatus();
-  for (const raft::Member& other : status.membership.members) {
-    if (other.raft_host != member.raft_host || other.raft_port != member.raft_port) continue;
-    // It was told before, and has not come to remember it.
-    const bool fresh = std::any_of(status.peers.begin(), status.peers.end(), [&](const auto& p) {
-      return p.id == other.id && p.learner && p.match == 0;
-    });
-    if (fresh) return other.id;
-    return Invalid(Named(other.id) + " of the group has the address " + other.raft_host + ":" +
-                   std::to_string(other.raft_port) + "; remove it first");
-  }
-  const raft::NodeId next = status.membership.last_id + 1;
-  if (member.id < next || member.id - next > kIdStrideMax) member.id = next;
-  KIWI_LOG(kInfo, "taking in a node id={} address={}:{}", member.id, member.raft_host,
-           member.raft_port);
-  KIWI_RETURN_IF_ERROR(AddNode(member, kTakeInMs));
-  return member.id;
-}
-
-Result<JoinAnswer> Cluster::AskToJoin(const std::string& host, int port, int64_t timeout_ms) {
-  const auto answered = std::make_shared<Answered>();
-  transport_.AskToJoin(host, port, kJoinKind, EncodeJoinRequest(options_.self), timeout_ms,
-                       [answered](Result<std::string> answer) {
-                         MutexLock lock(answered->mu);
-                         answered->answer = std::move(answer);
-                         answered->changed.NotifyAll();
-                       });
-  MutexLock lock(answered->mu);
-  while (!answered->answer) answered->changed.Wait(answered->mu);
-  KIWI_RETURN_IF_ERROR(answered->answer->status());
-  return DecodeJoinAnswer(**answered->answer);
 }
 
 }  // namespace kiwi::server

@@ -31,6 +31,13 @@ std::string PartOf(const raft::NodeStatus& status, bool removed) {
 
 }  // namespace
 
+GroupAdmin::GroupAdmin(Server* server, Clock* clock, std::function<void()> request_restart)
+    : server_(server), clock_(clock), request_restart_(std::move(request_restart)) {
+  server_->SetInvited([this](const Invitation& invitation) {
+    return JoinAs(invitation.as, {{.host = invitation.host, .port = invitation.port}});
+  });
+}
+
 // --- what there is ---
 
 commands::GroupReport GroupAdmin::Report() {
@@ -172,10 +179,15 @@ Status GroupAdmin::CheckEmpty() {
 }
 
 Status GroupAdmin::Join(const std::vector<commands::HostPort>& contacts) {
-  KIWI_RETURN_IF_ERROR(WithPeers().status());
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  return JoinAs(cluster->self(), contacts);
+}
+
+Status GroupAdmin::JoinAs(const raft::Member& self,
+                          const std::vector<commands::HostPort>& contacts) {
   KIWI_RETURN_IF_ERROR(CheckEmpty());
   if (joining_.exchange(true)) return {StatusCode::kBusy, "this node is joining already"};
-  Result<JoinAnswer> group = FindGroup(contacts);
+  Result<JoinAnswer> group = FindGroup(self, contacts);
   if (!group.ok()) {
     joining_ = false;
     return group.status();
@@ -191,13 +203,13 @@ Status GroupAdmin::Join(const std::vector<commands::HostPort>& contacts) {
   return {};
 }
 
-Result<JoinAnswer> GroupAdmin::FindGroup(const std::vector<commands::HostPort>& contacts) {
-  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+Result<JoinAnswer> GroupAdmin::FindGroup(const raft::Member& self,
+                                         const std::vector<commands::HostPort>& contacts) {
   const int64_t deadline_ns = clock_->MonotonicNs() + kJoinMs * 1'000'000;
   while (true) {
     Status last;
     for (const commands::HostPort& contact : contacts) {
-      Result<JoinAnswer> answer = AskLeader(cluster, contact, deadline_ns);
+      Result<JoinAnswer> answer = AskLeader(self, contact, deadline_ns);
       // Refused by a leader: the others would say the same.
       if (answer.ok() || answer.status().code() == StatusCode::kInvalidArgument) return answer;
       last = answer.status();
@@ -207,12 +219,13 @@ Result<JoinAnswer> GroupAdmin::FindGroup(const std::vector<commands::HostPort>& 
   }
 }
 
-Result<JoinAnswer> GroupAdmin::AskLeader(Cluster* cluster, commands::HostPort contact,
+Result<JoinAnswer> GroupAdmin::AskLeader(const raft::Member& self, commands::HostPort contact,
                                          int64_t deadline_ns) {
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
   for (int i = 0; i < kRedirectsMax; ++i) {
     const int64_t left_ms = (deadline_ns - clock_->MonotonicNs()) / 1'000'000;
     Result<JoinAnswer> answer =
-        cluster->AskToJoin(contact.host, contact.port, std::max<int64_t>(left_ms, kRetryMs));
+        cluster->AskToJoin(contact.host, contact.port, self, std::max<int64_t>(left_ms, kRetryMs));
     if (!answer.ok()) {
       return Status(answer.status().code(), contact.host + ":" + std::to_string(contact.port) +
                                                 ": " + std::string(answer.status().message()));

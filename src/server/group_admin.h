@@ -19,8 +19,7 @@ class GroupAdmin final : public commands::GroupView {
  public:
   // Both outlive it. request_restart asks main to end the server in good order, to call
   // CommitJoin, and to start the process anew; called from any thread.
-  GroupAdmin(Server* server, Clock* clock, std::function<void()> request_restart)
-      : server_(server), clock_(clock), request_restart_(std::move(request_restart)) {}
+  GroupAdmin(Server* server, Clock* clock, std::function<void()> request_restart);
 
   commands::GroupReport Report() override;
   Status TransferLeader(uint64_t id) override;
@@ -40,8 +39,11 @@ class GroupAdmin final : public commands::GroupView {
   bool HoldsKeys();
   // Alone, and without a key.
   Status CheckEmpty();
-  Result<JoinAnswer> FindGroup(const std::vector<commands::HostPort>& contacts);
-  Result<JoinAnswer> AskLeader(Cluster* cluster, commands::HostPort contact, int64_t deadline_ns);
+  Status JoinAs(const raft::Member& self, const std::vector<commands::HostPort>& contacts);
+  Result<JoinAnswer> FindGroup(const raft::Member& self,
+                               const std::vector<commands::HostPort>& contacts);
+  Result<JoinAnswer> AskLeader(const raft::Member& self, commands::HostPort contact,
+                               int64_t deadline_ns);
   void DescribeMembers(const raft::NodeStatus& status, commands::GroupReport* report);
 
   Server* const server_;

@@ -82,4 +82,26 @@ Result<JoinAnswer> DecodeJoinAnswer(std::string_view in) {
   return in.empty() ? Result<JoinAnswer>(std::move(answer)) : Damaged();
 }
 
+std::string EncodeInvitation(const Invitation& invitation) {
+  std::string out(1, static_cast<char>(kFormat));
+  PutLengthPrefixed(&out, invitation.host);
+  PutVarint(&out, static_cast<uint64_t>(invitation.port));
+  return out + raft::EncodeMember(invitation.as);
+}
+
+Result<Invitation> DecodeInvitation(std::string_view in) {
+  KIWI_RETURN_IF_ERROR(TakeFormat(&in));
+  Invitation invitation;
+  std::string_view host;
+  uint64_t port = 0;
+  if (!GetLengthPrefixed(&in, &host) || host.empty() || !GetVarint(&in, &port) || port < 1 ||
+      port > 65535) {
+    return Status(StatusCode::kCorruption, "damaged invitation");
+  }
+  invitation.host = host;
+  invitation.port = static_cast<int>(port);
+  KIWI_ASSIGN_OR_RETURN(invitation.as, raft::DecodeMember(in));
+  return invitation;
+}
+
 }  // namespace kiwi::server

@@ -26,10 +26,19 @@ struct JoinAnswer {
   std::string reason;  // of kLater and kRefused
 };
 
+// From the leader to a node that was added and does not know it (RAFT.NODE ADD): it may ask to join.
+struct Invitation {
+  std::string host;  // of the leader
+  int port = 0;
+  raft::Member as;  // the id it was added under, and the raft address
+};
+
 // The member's id is the one it would like; another is given if that was used before.
 std::string EncodeJoinRequest(const raft::Member& member);
 Result<raft::Member> DecodeJoinRequest(std::string_view in);
 std::string EncodeJoinAnswer(const JoinAnswer& answer);
 Result<JoinAnswer> DecodeJoinAnswer(std::string_view in);
+std::string EncodeInvitation(const Invitation& invitation);
+Result<Invitation> DecodeInvitation(std::string_view in);
 
 }  // namespace kiwi::server

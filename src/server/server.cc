@@ -95,6 +95,7 @@ Status Server::Start() {
   if (options_.cluster) {
     cluster_ = std::make_unique<Cluster>(*options_.cluster, &engine_->node(), &engine_->log(),
                                          &engine_->applier(), clock_);
+    cluster_->SetInvited(invited_);
   }
   KIWI_RETURN_IF_ERROR(engine_->node().Start());
   if (cluster_) KIWI_RETURN_IF_ERROR(cluster_->Start());

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -80,6 +81,10 @@ class Server {
 
   // Once, before settings are brought in and before Start.
   void SetView(commands::ServerView* view);
+  // Who follows invitations into a group (Cluster::SetInvited). Before Start.
+  void SetInvited(std::function<Status(const Invitation&)> invited) {
+    invited_ = std::move(invited);
+  }
   // Binds, elects, replays, then accepts.
   Status Start();
   // Takes no new requests, lets those under way finish (up to shutdown_timeout_ms), then ends all
@@ -199,6 +204,7 @@ class Server {
   const ServerOptions options_;
   Clock* const clock_;
   const std::unique_ptr<Engine> engine_;
+  std::function<Status(const Invitation&)> invited_;
   std::unique_ptr<Cluster> cluster_;
   Roster roster_;
   const Redirect redirect_;

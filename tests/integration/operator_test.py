@@ -332,6 +332,34 @@ def a_crowd_at_the_raft_port(binary):
         assert len(leader.server.log_tail(1000).splitlines()) < 200, "a line for each is too many"
 
 
+def an_added_node_is_invited(binary):
+    """`add` is enough: the node learns of it, now or when it starts. One that holds keys says so and stays alone."""
+    with Running(binary) as cluster:
+        leader = cluster.leader()
+        assert leader.ask("SET", "a", "b") == "OK"
+        busy = cluster.join(99)
+        cluster.removed.append(busy)
+        assert busy.ask("SET", "mine", "yes") == "OK"
+        done(tool(binary, leader, "add", 5, f"127.0.0.1:{busy.raft_port}"))
+        wait_until("the leader's log says why it does not come",
+                   lambda: "does not join id=5" in leader.server.log_tail(50), 20)
+        assert "holds keys" in leader.server.log_tail(50)
+        assert busy.ask("GET", "mine") == b"yes" and members(leader)[5] == "learner"
+        assert busy.ask("FLUSHALL") == "OK"  # what it was told to do
+        wait_until("it votes", lambda: members(leader).get(5) == "voter", 30)
+        wait_until("it has the keys", lambda: busy.ask("GET", "a") == b"b", 20)
+        assert busy.status()["node_id"] == 5
+
+        late = Server(binary, {"raft.port": free_port()})
+        try:
+            done(tool(binary, leader, "add", 8, f"127.0.0.1:{late.args['raft.port']}"))
+            late.start()
+            wait_until("it votes", lambda: members(leader).get(8) == "voter", 30)
+        finally:
+            late.kill()
+            late.remove()
+
+
 def spares_wait_for_a_vote(binary):
     """With a replication factor of three, a fourth node has all data, and votes when one of the three goes."""
     with Running(binary, {"raft.replication-factor": "3"}) as cluster:
@@ -374,7 +402,8 @@ def folders_that_cannot_be_written(binary):
 STORIES = (backup_and_restore, members_by_tool, leader_removes_itself, removed_while_down,
            waiting_clients_count_as_blocked, slots_of_a_follower, status_in_both_protocols,
            a_killed_process_is_trusted, a_machine_crashes, all_machines_crash,
-           a_node_that_cannot_write_answers_reads, a_crowd_at_the_raft_port, spares_wait_for_a_vote,
+           a_node_that_cannot_write_answers_reads, a_crowd_at_the_raft_port, an_added_node_is_invited,
+           spares_wait_for_a_vote,
            folders_that_cannot_be_written)
 
 if __name__ == "__main__":

@@ -16,6 +16,22 @@ TEST(JoinWire, ARequestNamesWhereTheNodeIs) {
   EXPECT_FALSE(DecodeJoinRequest("").ok());
 }
 
+TEST(JoinWire, AnInvitationSaysWhereAndAsWhom) {
+  const Invitation invitation{.host = "10.0.0.1",
+                              .port = 7001,
+                              .as = {.id = 4, .raft_host = "n4.example", .raft_port = 7004}};
+  const std::string bytes = EncodeInvitation(invitation);
+  const auto read = DecodeInvitation(bytes);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->host, invitation.host);
+  EXPECT_EQ(read->port, invitation.port);
+  EXPECT_EQ(read->as, invitation.as);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    EXPECT_FALSE(DecodeInvitation(std::string_view(bytes).substr(0, i)).ok()) << i;
+  }
+  EXPECT_FALSE(DecodeInvitation(bytes + "x").ok());
+}
+
 TEST(JoinWire, AnswersOfEveryKindAreReadAsWrittenAndNeverBeyond) {
   JoinAnswer accepted{.verdict = JoinVerdict::kAccepted, .id = 4};
   accepted.membership.cluster_id = 9;
