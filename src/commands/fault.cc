@@ -16,25 +16,24 @@ struct FaultKind {
   std::string_view name;
   bool link;              // takes from, to and probability
   std::string_view unit;  // of the amount; empty: there is none
-  int64_t fallback = 0;
   int64_t min = 0;
   int64_t max = 0;
 };
 
 constexpr int64_t kYearMs = int64_t{365} * 24 * 3600 * 1000;
 constexpr FaultKind kKinds[] = {
-    {"delay", true, "ms", 10, 1, 600'000},
+    {"delay", true, "ms", 1, 600'000},
     {"drop", true, ""},
     {"partition", true, ""},
     {"duplicate", true, ""},
-    {"reorder", true, "ms", 10, 1, 600'000},
+    {"reorder", true, "ms", 1, 600'000},
     {"crash", false, ""},
-    {"pause", false, "ms", 1000, 1, 60'000},
+    {"pause", false, "ms", 1, 60'000},
     {"fsync-error", false, ""},
-    {"disk-full", false, "bytes", 4096, 0, int64_t{1} << 50},
-    {"slow-disk", false, "ms", 100, 0, 60'000},
-    {"clock-skew", false, "ms", 0, -kYearMs, kYearMs},
-    {"clock-drift", false, "percent", 0, -90, 900},
+    {"disk-full", false, "bytes", 0, int64_t{1} << 50},
+    {"slow-disk", false, "ms", 0, 60'000},
+    {"clock-skew", false, "ms", -kYearMs, kYearMs},
+    {"clock-drift", false, "percent", -90, 900},
 };
 
 void ReplyStatus(Context& ctx, const ::kiwi::Status& status) {
@@ -98,7 +97,9 @@ void Inject(Context& ctx) {
     for (const FaultKind& k : kKinds) names += (names.empty() ? "" : ", ") + std::string(k.name);
     return ctx.reply.Error("ERR no such fault; there are: " + names);
   }
-  FaultOrder order{.kind = std::string(kind->name), .amount = kind->fallback};
+  FaultOrder order{.kind = std::string(kind->name)};
+  if (!kind->unit.empty()) order.amount = faults->DefaultAmount(kind->name);
+  if (kind->link && kind->name != "partition") order.probability = faults->DefaultProbability();
   for (size_t at = 2; at < ctx.args.size();) {
     if (ParseWord(ctx.args, *kind, &at, &order)) continue;
     std::string usage = "FAULT.INJECT " + order.kind;

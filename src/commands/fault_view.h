@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -13,7 +14,7 @@ namespace kiwi::commands {
 
 struct FaultOrder {
   std::string kind;          // of commands/fault.cc's table, in lower case
-  uint64_t from = 0;         // of a link: node ids; 0: any
+  uint64_t from = 0;         // of a link: node ids; 0: any. Else this node's, once it is injected
   uint64_t to = 0;           //
   double probability = 1.0;  // of a link, of each message
   int64_t amount = 0;        // in the kind's unit: milliseconds, percent or bytes
@@ -35,6 +36,9 @@ struct FaultEvent {
 class FaultView {
  public:
   virtual ~FaultView() = default;
+  // What stands for what an order leaves out: the configuration's.
+  virtual int64_t DefaultAmount(std::string_view kind) const = 0;
+  virtual double DefaultProbability() const = 0;
   // The fault's id, never used again. kUnavailable: it needs the file layer; kBusy: too many.
   // "pause" returns once the process runs again; "crash" does not.
   virtual Result<uint64_t> Inject(const FaultOrder& order) = 0;

@@ -151,10 +151,6 @@ std::optional<Conflict> FindConflict(std::span<const Value> values) {
   if (values[kPort].number != 0 && values[IndexOf("bind")].words.empty()) {
     return Conflict{IndexOf("bind"), "names no address to listen on; port 0 turns TCP off"};
   }
-  constexpr size_t kFileLayer = IndexOf("fault.file-layer");
-  if (values[kFileLayer].number != 0 && values[IndexOf("fault.enabled")].number == 0) {
-    return Conflict{kFileLayer, "needs fault.enabled yes"};
-  }
   if (std::string reason = FindUnfitUser(values[kUserPriorities].words); !reason.empty()) {
     return Conflict{kUserPriorities, std::move(reason)};
   }

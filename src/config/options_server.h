@@ -93,11 +93,26 @@ inline constexpr OptionRow kMetricsOptions[] = {
 inline constexpr OptionRow kFaultOptions[] = {
     // [fault]
     Bool("enabled", "no", kOwn, "Accept FAULT commands. Never in production."),
-    Bool("file-layer", "no", kOwn,
-         "Put the fault-injecting file layer under the storage backends; needs fault.enabled."),
+    Bool(
+        "file-layer", "yes", kOwn,
+        "With fault.enabled: put the layer of files that can fail under the storage backends. What "
+        "was not synced is then lost when the process is killed, as in a power cut."),
     Text("boot-id", "", kOwn,
          "Taken for the id of the machine's boot, for tests of its crashes; needs fault.enabled. "
          "Empty: the system's."),
+    Int("probability-percent", "100", 1, 100, kOwn,
+        "Messages that a delay, drop, duplicate or reorder meets where FAULT.INJECT names no "
+        "probability. The following likewise stand for an amount that it leaves out."),
+    Int("delay-ms", "10", 1, 600000, kOwn, "How long a delay holds each message up."),
+    Int("reorder-ms", "10", 1, 600000, kOwn, "How long a reorder holds a message up at most."),
+    Int("pause-ms", "1000", 1, 60000, kOwn, "How long a pause stops the process."),
+    Int("slow-disk-ms", "100", 0, 60000, kOwn, "How much longer each sync takes."),
+    Bytes("disk-full-bytes", "4096", 0, int64_t{1} << 50, kOwn,
+          "Bytes that a disk-full leaves free."),
+    Int("clock-skew-ms", "1000", -31536000000, 31536000000, kOwn,
+        "How far a clock-skew moves the wall clock."),
+    Int("clock-drift-percent", "5", -90, 900, kOwn,
+        "How much faster a clock-drift makes the clock."),
 };
 
 }  // namespace kiwi::config

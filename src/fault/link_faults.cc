@@ -32,11 +32,16 @@ uint64_t LinkFaults::Inject(const LinkFaultRule& rule) {
   if (rules_.size() >= kRulesMax) return 0;
   const uint64_t id = next_id_++;
   rules_.push_back({id, rule, 0});
-  RecordLocked(WithId("inject " + std::string(LinkFaultKindName(rule.kind)), id), rule.from,
-               rule.to);
+  RecordLocked(orders_, WithId("inject " + std::string(LinkFaultKindName(rule.kind)), id),
+               rule.from, rule.to);
   rules_active_.store(rules_.size(), std::memory_order_relaxed);
   version_.fetch_add(1, std::memory_order_release);
   return id;
+}
+
+uint64_t LinkFaults::TakeId() {
+  MutexLock lock(mu_);
+  return next_id_++;
 }
 
 std::vector<LinkFaultEntry> LinkFaults::List() const {
@@ -49,8 +54,8 @@ bool LinkFaults::Clear(uint64_t id) {
   const auto it = std::find_if(rules_.begin(), rules_.end(),
                                [id](const LinkFaultEntry& entry) { return entry.id == id; });
   if (it == rules_.end()) return false;
-  RecordLocked(WithId("clear " + std::string(LinkFaultKindName(it->rule.kind)), id), it->rule.from,
-               it->rule.to);
+  RecordLocked(orders_, WithId("clear " + std::string(LinkFaultKindName(it->rule.kind)), id),
+               it->rule.from, it->rule.to);
   rules_.erase(it);
   rules_active_.store(rules_.size(), std::memory_order_relaxed);
   version_.fetch_add(1, std::memory_order_release);
@@ -61,7 +66,7 @@ size_t LinkFaults::ClearAll() {
   MutexLock lock(mu_);
   const size_t n = rules_.size();
   if (n == 0) return 0;
-  RecordLocked("clear all", 0, 0);
+  RecordLocked(orders_, "clear all", 0, 0);
   rules_.clear();
   rules_active_.store(0, std::memory_order_relaxed);
   version_.fetch_add(1, std::memory_order_release);
@@ -70,17 +75,26 @@ size_t LinkFaults::ClearAll() {
 
 std::vector<LinkFaultEvent> LinkFaults::Events() const {
   MutexLock lock(mu_);
-  return {events_.begin(), events_.end()};
+  std::vector<LinkFaultEvent> events;
+  events.reserve(orders_.size() + met_.size());
+  auto order = orders_.begin();
+  auto met = met_.begin();
+  while (order != orders_.end() || met != met_.end()) {
+    const bool next_is_order =
+        met == met_.end() || (order != orders_.end() && order->number < met->number);
+    events.push_back(next_is_order ? (order++)->event : (met++)->event);
+  }
+  return events;
 }
 
 void LinkFaults::Record(std::string what, uint64_t from, uint64_t to) {
   MutexLock lock(mu_);
-  RecordLocked(std::move(what), from, to);
+  RecordLocked(orders_, std::move(what), from, to);
 }
 
-void LinkFaults::RecordLocked(std::string what, uint64_t from, uint64_t to) {
-  if (events_.size() == kEventsKept) events_.pop_front();
-  events_.push_back({clock_->WallMs(), std::move(what), from, to});
+void LinkFaults::RecordLocked(Row& row, std::string what, uint64_t from, uint64_t to) {
+  if (row.size() == kEventsKept) row.pop_front();
+  row.push_back({next_event_++, {clock_->WallMs(), std::move(what), from, to}});
 }
 
 bool LinkFaults::Hits(const LinkFaultRule& rule, uint64_t from, uint64_t to) {
@@ -117,7 +131,8 @@ LinkVerdict LinkFaults::Judge(uint64_t from, uint64_t to, std::string_view what)
     }
     // Delays are many and alike; the rule's count tells of them.
     if (rule.kind != LinkFaultKind::kDelay) {
-      RecordLocked(std::string(LinkFaultKindName(rule.kind)) + " " + std::string(what), from, to);
+      RecordLocked(met_, std::string(LinkFaultKindName(rule.kind)) + " " + std::string(what), from,
+                   to);
     }
     if (verdict.drop) break;
   }

@@ -66,9 +66,12 @@ class LinkFaults {
   std::vector<LinkFaultEntry> List() const;    // ascending by id
   bool Clear(uint64_t id);                     // false: no such rule
   size_t ClearAll();                           // how many there were
-  // The last kEventsKept of them, oldest first.
+  // The last kEventsKept orders and the last kEventsKept messages met, oldest first: however many
+  // messages a rule meets, what was done stays known.
   std::vector<LinkFaultEvent> Events() const;
-  // Also for faults of other kinds (crash, pause …), so that one log tells a run's story.
+  // For faults of other kinds (crash, pause …), so that one log tells a run's story: an id of the
+  // same row, and an order to remember.
+  uint64_t TakeId();
   void Record(std::string what, uint64_t from, uint64_t to);
 
   // What happens to a Raft message. what: for the event log.
@@ -86,7 +89,12 @@ class LinkFaults {
 
  private:
   bool Hits(const LinkFaultRule& rule, uint64_t from, uint64_t to) KIWI_REQUIRES(mu_);
-  void RecordLocked(std::string what, uint64_t from, uint64_t to) KIWI_REQUIRES(mu_);
+  struct Recorded {
+    uint64_t number = 0;
+    LinkFaultEvent event;
+  };
+  using Row = std::deque<Recorded>;
+  void RecordLocked(Row& row, std::string what, uint64_t from, uint64_t to) KIWI_REQUIRES(mu_);
 
   Clock* const clock_;
   std::atomic<size_t> rules_active_{0};
@@ -95,7 +103,9 @@ class LinkFaults {
   Random random_ KIWI_GUARDED_BY(mu_);
   uint64_t next_id_ KIWI_GUARDED_BY(mu_) = 1;
   std::vector<LinkFaultEntry> rules_ KIWI_GUARDED_BY(mu_);
-  std::deque<LinkFaultEvent> events_ KIWI_GUARDED_BY(mu_);
+  uint64_t next_event_ KIWI_GUARDED_BY(mu_) = 1;
+  Row orders_ KIWI_GUARDED_BY(mu_);
+  Row met_ KIWI_GUARDED_BY(mu_);
 };
 
 }  // namespace kiwi::fault

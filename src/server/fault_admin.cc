@@ -7,6 +7,7 @@
 #include <climits>
 #include <csignal>
 #include <ctime>
+#include <utility>
 
 #include "base/log.h"
 #include "base/random.h"
@@ -42,48 +43,55 @@ Status PauseProcess(int64_t ms) {
 
 }  // namespace
 
-FaultAdmin::FaultAdmin(Clock* clock, bool with_file_layer)
-    : clock_(clock),
+FaultAdmin::FaultAdmin(Clock* clock, FaultOptions options)
+    : options_(std::move(options)),
+      clock_(clock),
       links_(EntropySeed(), clock),
-      file_layer_(with_file_layer ? std::make_unique<storage::FileLayer>() : nullptr) {}
+      file_layer_(options_.file_layer ? std::make_unique<storage::FileLayer>() : nullptr) {}
 
-Result<uint64_t> FaultAdmin::Inject(const commands::FaultOrder& order) {
-  KIWI_LOG(kWarn, "fault injected kind={} from={} to={} probability={} amount={}", order.kind,
-           order.from, order.to, order.probability, order.amount);
+int64_t FaultAdmin::DefaultAmount(std::string_view kind) const {
+  const auto it = options_.amounts.find(std::string(kind));
+  return it == options_.amounts.end() ? 0 : it->second;
+}
+
+Result<uint64_t> FaultAdmin::Inject(const commands::FaultOrder& given) {
+  commands::FaultOrder order = given;
   fault::LinkFaultKind kind;
-  if (fault::ParseLinkFaultKind(order.kind, &kind)) return InjectLink(order, kind);
+  const bool link = fault::ParseLinkFaultKind(order.kind, &kind);
+  if (!link) order.from = order.to = options_.node;
+  KIWI_LOG(kWarn, "fault injected node={} kind={} from={} to={} probability={} amount={}",
+           options_.node, order.kind, order.from, order.to, order.probability, order.amount);
+  if (link) return InjectLink(order, kind);
   if (order.kind == "crash") Crash();
-  links_.Record("inject " + order.kind + " amount=" + std::to_string(order.amount), 0, 0);
+  const uint64_t id = links_.TakeId();
+  links_.Record("inject " + order.kind + " id=" + std::to_string(id) +
+                    " amount=" + std::to_string(order.amount),
+                order.from, order.to);
   if (order.kind == "pause") {
     KIWI_RETURN_IF_ERROR(PauseProcess(order.amount));
-    MutexLock lock(mu_);
-    return next_id_++;
+    return id;
   }
   KIWI_RETURN_IF_ERROR(SetNodeFault(order, true));
   MutexLock lock(mu_);
   // A new one of its kind takes the place of the old one.
   std::erase_if(active_, [&](const Entry& e) { return e.fault.order.kind == order.kind; });
-  return Add({.order = order}, 0);
+  active_.push_back({.fault = {.id = id, .order = std::move(order)}});
+  return id;
 }
 
 Result<uint64_t> FaultAdmin::InjectLink(const commands::FaultOrder& order,
                                         fault::LinkFaultKind kind) {
-  const uint64_t rule = links_.Inject({.from = order.from,
-                                       .to = order.to,
-                                       .kind = kind,
-                                       .probability = order.probability,
-                                       .delay_ms = order.amount});
-  if (rule == 0) {
+  const uint64_t id = links_.Inject({.from = order.from,
+                                     .to = order.to,
+                                     .kind = kind,
+                                     .probability = order.probability,
+                                     .delay_ms = order.amount});
+  if (id == 0) {
     return Status(StatusCode::kBusy, "too many faults; FAULT.CLEAR ends them");
   }
   MutexLock lock(mu_);
-  return Add({.order = order}, rule);
-}
-
-uint64_t FaultAdmin::Add(commands::ActiveFault fault, uint64_t link_rule) {
-  fault.id = next_id_++;
-  active_.push_back({std::move(fault), link_rule});
-  return active_.back().fault.id;
+  active_.push_back({.fault = {.id = id, .order = order}, .link = true});
+  return id;
 }
 
 Status FaultAdmin::SetNodeFault(const commands::FaultOrder& order, bool on) {
@@ -124,7 +132,7 @@ std::vector<commands::ActiveFault> FaultAdmin::List() const {
   for (const Entry& entry : active_) {
     faults.push_back(entry.fault);
     const auto rule = std::find_if(rules.begin(), rules.end(),
-                                   [&entry](const auto& r) { return r.id == entry.link_rule; });
+                                   [&entry](const auto& r) { return r.id == entry.fault.id; });
     if (rule != rules.end()) faults.back().hits = rule->hits;
   }
   return faults;
@@ -132,12 +140,13 @@ std::vector<commands::ActiveFault> FaultAdmin::List() const {
 
 void FaultAdmin::End(const Entry& entry) {
   const commands::FaultOrder& order = entry.fault.order;
-  KIWI_LOG(kWarn, "fault cleared id={} kind={}", entry.fault.id, order.kind);
-  if (entry.link_rule != 0) {
-    (void)links_.Clear(entry.link_rule);
+  KIWI_LOG(kWarn, "fault cleared node={} id={} kind={}", options_.node, entry.fault.id, order.kind);
+  if (entry.link) {
+    (void)links_.Clear(entry.fault.id);
     return;
   }
-  links_.Record("clear " + order.kind, 0, 0);
+  links_.Record("clear " + order.kind + " id=" + std::to_string(entry.fault.id), order.from,
+                order.to);
   const Status ended = SetNodeFault(order, false);
   KIWI_CHECK(ended.ok(), "what was begun can be ended");
 }

@@ -2,6 +2,7 @@
 // fault.enabled says so, and outlives whatever it breaks.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,16 +15,24 @@
 
 namespace kiwi::server {
 
+struct FaultOptions {
+  uint64_t node = 0;         // this one
+  bool file_layer = true;    // a layer that can fail is to be put under the backends
+  double probability = 1.0;  // of a fault of links that names none
+  std::map<std::string, int64_t> amounts = {};  // by kind, likewise
+};
+
 class FaultAdmin final : public commands::FaultView {
  public:
-  // with_file_layer: a layer that can fail is to be put under the backends.
-  FaultAdmin(Clock* clock, bool with_file_layer);
+  FaultAdmin(Clock* clock, FaultOptions options);
 
   Clock& clock() { return clock_; }
   fault::LinkFaults& links() { return links_; }
   storage::FileLayer* file_layer() { return file_layer_.get(); }  // may be null
 
-  Result<uint64_t> Inject(const commands::FaultOrder& order) override;
+  int64_t DefaultAmount(std::string_view kind) const override;
+  double DefaultProbability() const override { return options_.probability; }
+  Result<uint64_t> Inject(const commands::FaultOrder& given) override;
   std::vector<commands::ActiveFault> List() const override;
   bool Clear(uint64_t id) override;
   size_t ClearAll() override;
@@ -32,21 +41,20 @@ class FaultAdmin final : public commands::FaultView {
  private:
   struct Entry {
     commands::ActiveFault fault;
-    uint64_t link_rule = 0;  // of links_; 0: it is no fault of a link
+    bool link = false;  // a rule of links_, with the same id
   };
 
   Result<uint64_t> InjectLink(const commands::FaultOrder& order, fault::LinkFaultKind kind)
       KIWI_EXCLUDES(mu_);
   // Begins a fault of the node, or ends it.
   Status SetNodeFault(const commands::FaultOrder& order, bool on);
-  uint64_t Add(commands::ActiveFault fault, uint64_t link_rule) KIWI_REQUIRES(mu_);
   void End(const Entry& entry);
 
+  const FaultOptions options_;
   fault::SkewedClock clock_;
   fault::LinkFaults links_;
   const std::unique_ptr<storage::FileLayer> file_layer_;
   mutable Mutex mu_;
-  uint64_t next_id_ KIWI_GUARDED_BY(mu_) = 1;
   std::vector<Entry> active_ KIWI_GUARDED_BY(mu_);
 };
 

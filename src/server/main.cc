@@ -77,7 +77,8 @@ int Run(const config::CommandLine& line) {
   if (const Status s = SetUpCluster(config, &options); !s.ok()) return Fail(s);
   std::unique_ptr<FaultAdmin> faults;
   if (config.Get<"fault.enabled">()) {
-    faults = std::make_unique<FaultAdmin>(&SystemClock(), config.Get<"fault.file-layer">());
+    faults = std::make_unique<FaultAdmin>(&SystemClock(),
+                                          MakeFaultOptions(config, options.engine.node.core.id));
     options.engine.file_layer = faults->file_layer();
     if (options.cluster) options.cluster->transport.faults = &faults->links();
   }

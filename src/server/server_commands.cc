@@ -52,7 +52,7 @@ Status ServerCommands::SetDiskFault(std::string_view fault, std::string_view val
   storage::FileLayer* const layer = server_->options().engine.file_layer;
   if (layer == nullptr) {
     return {StatusCode::kUnavailable,
-            "fault injection is disabled: set fault.enabled yes and fault.file-layer yes in the "
+            "fault injection is disabled: set fault.enabled yes (and fault.file-layer yes) in the "
             "configuration and start the server anew"};
   }
   return layer->faults().Set(fault, value);

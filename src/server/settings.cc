@@ -142,6 +142,19 @@ LogOptions MakeLogOptions(const Config& config) {
   return {.level = LevelOf(config.Get<"loglevel">()), .file = config.Get<"logfile">()};
 }
 
+FaultOptions MakeFaultOptions(const Config& config, raft::NodeId node) {
+  return {.node = node,
+          .file_layer = config.Get<"fault.file-layer">(),
+          .probability = static_cast<double>(config.Get<"fault.probability-percent">()) / 100,
+          .amounts = {{"delay", config.Get<"fault.delay-ms">()},
+                      {"reorder", config.Get<"fault.reorder-ms">()},
+                      {"pause", config.Get<"fault.pause-ms">()},
+                      {"slow-disk", config.Get<"fault.slow-disk-ms">()},
+                      {"disk-full", config.Get<"fault.disk-full-bytes">()},
+                      {"clock-skew", config.Get<"fault.clock-skew-ms">()},
+                      {"clock-drift", config.Get<"fault.clock-drift-percent">()}}};
+}
+
 Status CheckFolders(const Config& config) {
   for (const std::string_view option : {"dir", "raft.log-dir"}) {
     const std::string folder = *config.Find(option);

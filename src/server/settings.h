@@ -4,12 +4,15 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "server/fault_admin.h"
 #include "server/server.h"
 
 namespace kiwi::server {
 
 ServerOptions MakeServerOptions(const config::Config& config);
 LogOptions MakeLogOptions(const config::Config& config);
+// `node`: this one's id in its group.
+FaultOptions MakeFaultOptions(const config::Config& config, raft::NodeId node);
 // Makes the folders that data goes to. kConfig: one of them cannot be written to.
 Status CheckFolders(const config::Config& config);
 

@@ -332,6 +332,33 @@ def a_crowd_at_the_raft_port(binary):
         assert len(leader.server.log_tail(1000).splitlines()) < 200, "a line for each is too many"
 
 
+def faults_by_the_file(binary):
+    """fault.enabled alone brings every fault; what an order leaves out is the file's; the log tells ids, times, nodes."""
+    defaults = {"fault.delay-ms": "3", "fault.probability-percent": "50", "fault.clock-skew-ms": "-250"}
+    with Server(binary, {"fault.enabled": "yes", "raft.port": free_port(), "raft.node-id": "7", **defaults}) as server:
+        with server.client() as client:
+            before = time.time() * 1000
+            ids = [client.command("FAULT.INJECT", *words) for words in
+                   (["delay"], ["fsync-error"], ["disk-full"], ["slow-disk", "1"], ["clock-skew"], ["drop", "from", "7"])]
+            assert ids == sorted(set(ids)), ids
+            listed = {f["id"]: f for f in map(as_dict, client.command("FAULT.LIST"))}
+            assert list(listed) == ids, listed
+            assert (listed[ids[0]]["amount"], float(listed[ids[0]]["probability"])) == (3, 0.5), listed
+            assert listed[ids[4]]["amount"] == -250
+            assert listed[ids[1]]["from"] == listed[ids[1]]["to"] == "7", "a fault of this node"
+            assert listed[ids[5]]["from"] == "7" and listed[ids[5]]["to"] == "*"
+            assert client.command("FAULT.CLEAR", ids[1]) == 1
+            log = [as_dict(e) for e in client.command("FAULT.LOG")]
+            told = [(e["event"].split(" amount")[0], e["from"], e["to"]) for e in log]
+            assert told[0] == (f"inject delay id={ids[0]}", "*", "*"), told
+            assert told[1] == (f"inject fsync-error id={ids[1]}", "7", "7"), told
+            assert told[-1] == (f"clear fsync-error id={ids[1]}", "7", "7"), told
+            assert all(before - 1000 < e["time"] < before + 60_000 for e in log), log
+            for fault in ("delay", "fsync-error", "clock-skew"):
+                assert f"fault injected node=7 kind={fault} " in server.log_tail(50)
+            assert client.command("FAULT.CLEAR") == 5
+
+
 def an_added_node_is_invited(binary):
     """`add` is enough: the node learns of it, now or when it starts. One that holds keys says so and stays alone."""
     with Running(binary) as cluster:
@@ -399,7 +426,7 @@ def folders_that_cannot_be_written(binary):
         shutil.rmtree(work)
 
 
-STORIES = (backup_and_restore, members_by_tool, leader_removes_itself, removed_while_down,
+STORIES = (backup_and_restore, faults_by_the_file, members_by_tool, leader_removes_itself, removed_while_down,
            waiting_clients_count_as_blocked, slots_of_a_follower, status_in_both_protocols,
            a_killed_process_is_trusted, a_machine_crashes, all_machines_crash,
            a_node_that_cannot_write_answers_reads, a_crowd_at_the_raft_port, an_added_node_is_invited,

@@ -6,6 +6,8 @@ namespace {
 
 class FakeFaults final : public FaultView {
  public:
+  int64_t DefaultAmount(std::string_view kind) const override { return kind == "delay" ? 77 : 1; }
+  double DefaultProbability() const override { return 0.75; }
   Result<uint64_t> Inject(const FaultOrder& order) override {
     if (!refusal.ok()) return refusal;
     active.push_back({.id = active.size() + 1, .order = order});
@@ -56,6 +58,17 @@ TEST_F(FaultTest, FaultsOfLinksNameDirectionAndProbability) {
   EXPECT_EQ(Last().amount, 40);
   EXPECT_EQ(Do("FAULT.INJECT reorder ms 7"), "4");
   EXPECT_EQ(Last().amount, 7);
+}
+
+TEST_F(FaultTest, WhatIsLeftOutIsTheConfigurations) {
+  Do("FAULT.INJECT delay");
+  EXPECT_EQ(Last().amount, 77);
+  EXPECT_EQ(Last().probability, 0.75);
+  Do("FAULT.INJECT delay 5 probability 1");
+  EXPECT_EQ(Last().amount, 5);
+  EXPECT_EQ(Last().probability, 1.0);
+  Do("FAULT.INJECT partition from 1 to 2");
+  EXPECT_EQ(Last().probability, 1.0) << "a partition is always whole";
 }
 
 TEST_F(FaultTest, WhatMakesNoSenseIsRefusedWithTheUsage) {

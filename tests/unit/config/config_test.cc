@@ -118,9 +118,9 @@ TEST(Config, ValuesMustFitEachOther) {
   EXPECT_THAT(Refusal("[network]\nport = 0\n"), HasSubstr("no client could connect"));
   EXPECT_THAT(Refusal("[compat]\nreplicaof = 10.0.0.1 6379\n"), HasSubstr("replicates by Raft"));
   EXPECT_THAT(Refusal("[network]\nbind =\n"), HasSubstr("no address"));
-  EXPECT_THAT(Refusal("[fault]\nfile-layer = yes\n"), HasSubstr("needs fault.enabled yes"));
-  EXPECT_THAT(Refusal("", std::vector<Override>{{"fault.file-layer", {"yes"}}}),
-              HasSubstr("command line: [fault] file-layer = yes"));
+  EXPECT_THAT(Refusal("[fault]\nboot-id = x\n"), HasSubstr("needs fault.enabled yes"));
+  EXPECT_THAT(Refusal("", std::vector<Override>{{"fault.boot-id", {"x"}}}),
+              HasSubstr("command line: [fault] boot-id = x"));
 }
 
 TEST(Config, TellsWhereAValueStands) {

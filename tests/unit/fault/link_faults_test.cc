@@ -68,7 +68,19 @@ TEST(LinkFaults, TheLogTellsTheStoryAndIsBounded) {
   EXPECT_EQ(events[1].wall_ms, 5003);
   EXPECT_EQ(events[2].what, "clear drop id=1");
   for (size_t i = 0; i < 2 * LinkFaults::kEventsKept; ++i) faults.Record("pause", 1, 0);
-  EXPECT_EQ(faults.Events().size(), LinkFaults::kEventsKept);
+  EXPECT_EQ(faults.Events().size(), LinkFaults::kEventsKept + 1);
+  EXPECT_EQ(faults.Events().front().what, "drop vote") << "what was met is bounded by itself";
+}
+
+TEST(LinkFaults, ManyMessagesMetLeaveTheOrdersKnown) {
+  LinkFaults faults;
+  const uint64_t id = faults.Inject({1, 2, LinkFaultKind::kDrop});
+  for (size_t i = 0; i < 2 * LinkFaults::kEventsKept; ++i) (void)faults.Judge(1, 2, "vote");
+  faults.Clear(id);
+  const auto events = faults.Events();
+  EXPECT_EQ(events.size(), LinkFaults::kEventsKept + 2);
+  EXPECT_EQ(events.front().what, "inject drop id=1");
+  EXPECT_EQ(events.back().what, "clear drop id=1");
 }
 
 TEST(LinkFaults, RulesAreBounded) {
