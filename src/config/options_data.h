@@ -22,8 +22,10 @@ inline constexpr OptionRow kRaftOptions[] = {
         "Entries after which a checkpoint is due and the log behind it is dropped."),
     Bytes("snapshot-bytes", "100mb", 64 * kKiB, kNoLimit, kOwn,
           "Bytes of log after which a checkpoint is due."),
-    Bytes("log-max-bytes", "500mb", kMiB, kNoLimit, kOwn,
-          "Writes wait when the log is larger than this and than two entries."),
+    Bytes(
+        "log-max-bytes", "500mb", kMiB, kNoLimit, kOwn,
+        "Writes wait when the log is larger than this and than two entries, and are refused if no "
+        "checkpoint can be written that would let it shrink."),
     Bytes("max-entry-bytes", "1mb", 4096, 512 * kMiB, kOwn,
           "Commands are put together into one entry up to this size; a larger command has an "
           "entry of its own."),

@@ -261,6 +261,8 @@ Status CheckpointWriter::Run() {
 }
 
 Status CheckpointWriter::Write() {
+  // After an error of an earlier run, or of its cleaning up. Busy while a snapshot is read.
+  KIWI_RETURN_IF_ERROR(backend_.Resume());
   KIWI_RETURN_IF_ERROR(WritePages());
   KIWI_RETURN_IF_ERROR(WriteBodies());
   KIWI_RETURN_IF_ERROR(DrainQueue());

@@ -72,6 +72,7 @@ class SnapshotKeeper::Stage final : public raft::SnapshotStage {
     finished_ = true;
     return {};
   }
+  void NotTaken() override { finished_ = false; }
 
  private:
   friend class SnapshotKeeper;
@@ -112,9 +113,12 @@ Result<std::unique_ptr<raft::SnapshotStage>> SnapshotKeeper::StageSnapshot() {
   if (staging_.exchange(true)) {
     return Status(StatusCode::kBusy, "another snapshot is being staged");
   }
+  const std::string name = NewStateDirName();
   Result<std::shared_ptr<StateStore>> store =
-      StateStore::Open(options_.backend, options_.data_dir, NewStateDirName());
+      StateStore::Open(options_.backend, options_.data_dir, name);
   if (!store.ok()) {
+    // Senders try again and again.
+    if (options_.backend.name != "memory") (void)RemoveStateDir(options_.data_dir, name);
     staging_.store(false);
     return store.status().WithContext("cannot stage a snapshot");
   }

@@ -52,8 +52,10 @@ struct NodeOptions {
   size_t max_entry_bytes = 1 << 20;        // of records composed into one entry
   uint64_t snapshot_entries = 10'000;      // a checkpoint is due after so many entries …
   uint64_t snapshot_bytes = 100ULL << 20;  // … or so many bytes of log
-  uint64_t log_max_bytes = 500ULL << 20;   // beyond it, composing waits for the log to shrink
-  int64_t storage_retry_ms = 200;          // how often a failed log is tried anew
+  // Beyond it, composing waits for the log to shrink, or refuses if the last checkpoint failed.
+  uint64_t log_max_bytes = 500ULL << 20;
+  int64_t storage_retry_ms = 200;      // how often a failed log is tried anew
+  int64_t checkpoint_retry_ms = 1000;  // how soon a failed checkpoint is, at the earliest
   // While syncs take less than this, whoever proposed writes and syncs the log by itself: handing
   // over to the log thread and back costs more than such a wait (docs/decisions/012). 0: never.
   int64_t inline_sync_us = 300;
@@ -263,8 +265,14 @@ class Node {
   void ComposeEntry() KIWI_REQUIRES(core_mu_);
   void ForwardToLeader(NodeId leader) KIWI_REQUIRES(core_mu_);
   void BlockComposing() KIWI_REQUIRES(core_mu_);
+  void RefuseWaiting(ProposalError error) KIWI_REQUIRES(core_mu_);
   void RefuseRemote() KIWI_REQUIRES(core_mu_);
-  NodeId FurthestPeer() const KIWI_REQUIRES(core_mu_);
+  struct Furthest {
+    NodeId id = kNoNode;
+    LogIndex match = 0;
+  };
+  Furthest FurthestPeer() const KIWI_REQUIRES(core_mu_);
+  void LeaveToHealthyDisk() KIWI_EXCLUDES(core_mu_);
   void TakeReadys() KIWI_REQUIRES(core_mu_);
   void TakeReady() KIWI_REQUIRES(core_mu_);
   void TakeSnapshot(Ready* ready) KIWI_REQUIRES(core_mu_);
@@ -303,6 +311,7 @@ class Node {
   bool MaybeBeginCheckpoint(bool on_loop) KIWI_REQUIRES(apply_mu_);
   void CountCheckpoint() KIWI_REQUIRES(checkpoint_mu_);
   void WantCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
+  void RetryCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
   bool CheckpointDue() KIWI_REQUIRES(apply_mu_, checkpoint_mu_);
   void FailAll(std::vector<Proposal*>* proposals, ProposalError error);
   void WakeLogThread();
@@ -331,8 +340,9 @@ class Node {
   std::atomic<bool> compose_blocked_{false};  // waits for a leader, or for room on the way to it
   std::atomic<bool> storage_failed_{false};
   std::atomic<bool> log_owned_{false};
-  std::atomic<bool> log_dirty_{false};  // written and not yet synced
-  std::atomic<bool> log_full_{false};   // over log_max_bytes: composing waits
+  std::atomic<bool> log_dirty_{false};          // written and not yet synced
+  std::atomic<bool> log_full_{false};           // over log_max_bytes: composing waits …
+  std::atomic<bool> checkpoint_failed_{false};  // … or refuses, as the log does not shrink
   std::atomic<LogIndex> applied_index_{0};
   std::atomic<Term> applied_term_{0};
   std::atomic<uint64_t> entries_composed_{0};
@@ -398,6 +408,8 @@ class Node {
   int64_t checkpoint_unix_ms_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
   int64_t checkpoint_duration_ns_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
   int64_t checkpoint_ended_ns_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
+  int64_t checkpoint_retry_ns_ KIWI_GUARDED_BY(checkpoint_mu_) =
+      0;  // the last failed; 0: it did not
 
   std::thread log_thread_;
   std::thread tick_thread_;

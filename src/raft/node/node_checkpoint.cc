@@ -1,6 +1,8 @@
 // When checkpoints are begun, and the thread that writes them.
 #include <pthread.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "raft/node/node.h"
 
@@ -19,6 +21,7 @@ bool Node::CheckpointDue() {
       bytes_since_checkpoint_ < options_.snapshot_bytes) {
     return false;
   }
+  if (checkpoint_retry_ns_ != 0) return false;  // RetryCheckpoint asks for it
   const int64_t rested_ns = clock_->MonotonicNs() - checkpoint_ended_ns_;
   return rested_ns >= kCheckpointRest * checkpoint_duration_ns_ ||
          bytes_since_checkpoint_ >= options_.log_max_bytes / 2;
@@ -63,6 +66,17 @@ bool Node::MaybeBeginCheckpoint(bool on_loop) {
 void Node::CountCheckpoint() {
   checkpoint_requested_ = false;
   ++checkpoints_begun_;
+}
+
+// One that failed leaves the log as long as it is: without a new one writes would wait for ever once
+// it is full.
+void Node::RetryCheckpoint() {
+  {
+    MutexLock lock(checkpoint_mu_);
+    if (checkpoint_retry_ns_ == 0 || clock_->MonotonicNs() < checkpoint_retry_ns_) return;
+    checkpoint_retry_ns_ = 0;
+  }
+  WantCheckpoint();
 }
 
 // As RequestCheckpoint, on a thread that may be a net loop.
@@ -146,10 +160,15 @@ void Node::CheckpointThread() {
     } else {
       KIWI_LOG(kError, "checkpoint failed index={} error=\"{}\"", meta.index, status.ToString());
     }
+    // Given up for a snapshot that came in, it is none that the disk refused.
+    checkpoint_failed_ = !status.ok() && status.code() != StatusCode::kAborted;
     MutexLock lock(checkpoint_mu_);
     checkpoint_status_ = status;
     checkpoint_ended_ns_ = clock_->MonotonicNs();
     checkpoint_duration_ns_ = checkpoint_ended_ns_ - start_ns;
+    const int64_t rest_ns = std::max(options_.checkpoint_retry_ms * 1'000'000,
+                                     kCheckpointRest * checkpoint_duration_ns_);
+    checkpoint_retry_ns_ = status.ok() ? 0 : checkpoint_ended_ns_ + rest_ns;
     if (status.ok()) checkpoint_unix_ms_ = clock_->WallMs();
     ++checkpoints_done_;
     checkpoint_changed_.NotifyAll();

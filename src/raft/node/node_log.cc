@@ -39,6 +39,7 @@ void Node::LogThread() {
       if (storage_failed()) continue;
     }
     if (AcquireLog()) DriveLog(Applying::kScheduled, kAllWrites);
+    RetryCheckpoint();
     const int64_t now = clock_->MonotonicNs();
     if (now >= next_sync_ns && fsync_mode() == FsyncMode::kEverysec) {
       next_sync_ns = now + 1'000'000'000;
@@ -69,6 +70,7 @@ void Node::DriveLog(Applying applying, int max_writes) {
   const bool by_proposer = max_writes < kAllWrites;
   for (;;) {
     CompactLog();
+    if (storage_failed()) return ReleaseLog();
     LogWork work;
     Consequences consequences;
     {
@@ -104,13 +106,11 @@ void Node::DriveLog(Applying applying, int max_writes) {
 }
 
 void Node::Compose() {
-  if (stopping_.load()) {
-    std::vector<Proposal*> refused = std::exchange(composing_, {});
-    queue_.TakeAll(&refused);
-    FailAll(&refused, ProposalError::kShutdown);
+  if (stopping_.load()) return RefuseWaiting(ProposalError::kShutdown);
+  if (log_full_.load()) {
+    if (checkpoint_failed_.load()) RefuseWaiting(ProposalError::kStorage);
     return;
   }
-  if (log_full_.load()) return;
   const NodeId leader = core_->leader();
   if (core_->role() == Role::kLeader) {
     ComposeEntry();
@@ -122,6 +122,12 @@ void Node::Compose() {
   } else {
     BlockComposing();
   }
+}
+
+void Node::RefuseWaiting(ProposalError error) {
+  std::vector<Proposal*> refused = std::exchange(composing_, {});
+  queue_.TakeAll(&refused);
+  FailAll(&refused, error);
 }
 
 // The nodes that forwarded them find the leader themselves.
@@ -345,7 +351,7 @@ void Node::Persisted(LogWork work) {
   consequences.log = false;  // the owner looks again
   Dispatch(consequences);
   log_full_.store(log_->SizeBytes() > options_.log_max_bytes);
-  if (log_full_.load()) WantCheckpoint();
+  if (log_full_.load() && !checkpoint_failed_.load()) WantCheckpoint();
 }
 
 void Node::StorageFailed(const Status& status) {
@@ -365,7 +371,7 @@ void Node::StorageFailed(const Status& status) {
     waiting.swap(composing_);
     // Another node's disk may be well.
     if (core_->role() == Role::kLeader && peers_ != nullptr) {
-      if (const NodeId next = FurthestPeer(); next != kNoNode)
+      if (const NodeId next = FurthestPeer().id; next != kNoNode)
         (void)core_->TransferLeadership(next);
     }
   }
@@ -373,6 +379,16 @@ void Node::StorageFailed(const Status& status) {
   queue_.TakeAll(&waiting);
   FailAll(&waiting, ProposalError::kStorage);
   WakeLogThread();
+}
+
+// The handover that was tried when the storage failed found nobody to lead, maybe. Who has all that this
+// leader has sent since has a disk that takes it.
+void Node::LeaveToHealthyDisk() {
+  MutexLock lock(core_mu_);
+  if (peers_ == nullptr || core_->role() != Role::kLeader) return;
+  const Furthest next = FurthestPeer();
+  if (next.id == kNoNode || next.match < core_->last_index()) return;
+  (void)core_->TransferLeadership(next.id);
 }
 
 // On the log thread, while the storage is failed. Proves the disk writable again, then writes anew
@@ -397,9 +413,9 @@ void Node::RecoverStorage() {
     MutexLock lock(core_mu_);
     storage_status_ = status;
     // A write that failed while we looked at the sync alone is for the next try.
-    if (!status.ok() || owned != has_failed_work_.load()) return;
-    storage_failed_.store(false);
+    if (status.ok() && owned == has_failed_work_.load()) storage_failed_.store(false);
   }
+  if (storage_failed()) return LeaveToHealthyDisk();
   KIWI_LOG(kInfo, "log storage takes writes again");
   if (owned) {
     has_failed_work_.store(false);
@@ -433,6 +449,13 @@ void Node::CompactLog() {
   if (status.ok() && to >= log_->FirstIndex()) status = log_->Compact(to);
   if (!status.ok()) {
     KIWI_LOG(kWarn, "log compaction failed index={} error=\"{}\"", meta.index, status.ToString());
+  }
+  if (status.code() == StatusCode::kIo || status.code() == StatusCode::kNoSpace) {
+    {
+      MutexLock lock(core_mu_);  // once the log takes writes again
+      if (compact_to_.index < meta.index) compact_to_ = meta;
+    }
+    StorageFailed(status);
   }
   log_full_.store(log_->SizeBytes() > options_.log_max_bytes);
 }

@@ -124,9 +124,7 @@ void Node::TickThread() {
 void Node::ExpireWaiting(int64_t now_ns, Consequences* consequences) {
   const int64_t patience_ns = options_.leader_wait_ms * 1'000'000;
   if (blocked_since_ns_ != 0 && now_ns - blocked_since_ns_ > patience_ns) {
-    std::vector<Proposal*> refused = std::exchange(composing_, {});
-    queue_.TakeAll(&refused);
-    FailAll(&refused, ProposalError::kNotLeader);
+    RefuseWaiting(ProposalError::kNotLeader);
   } else if (compose_blocked_.exchange(false)) {
     consequences->log = true;
   }
@@ -288,15 +286,11 @@ void Node::Trust() {
   distrusted_ = false;
 }
 
-NodeId Node::FurthestPeer() const {
-  NodeId best = kNoNode;
-  LogIndex match = 0;
+Node::Furthest Node::FurthestPeer() const {
+  Furthest best;
   for (const RawNode::PeerProgress& peer : core_->Progress()) {
     if (peer.id == options_.core.id || peer.learner || !peer.recently_active) continue;
-    if (best == kNoNode || peer.match > match) {
-      best = peer.id;
-      match = peer.match;
-    }
+    if (best.id == kNoNode || peer.match > best.match) best = {peer.id, peer.match};
   }
   return best;
 }
@@ -307,7 +301,7 @@ Status Node::TransferLeadership(NodeId target) {
   {
     MutexLock lock(core_mu_);
     CatchUpTicks();
-    if (target == kNoNode) target = FurthestPeer();
+    if (target == kNoNode) target = FurthestPeer().id;
     if (target == kNoNode) return {StatusCode::kUnavailable, "no other voter is reachable"};
     status = core_->TransferLeadership(target);
     consequences = Settle();
@@ -403,19 +397,21 @@ void Node::ApplyConfChange(const Entry& entry) {
 
 Status Node::SnapshotStaged(Message message, std::unique_ptr<SnapshotStage> stage) {
   Consequences consequences;
+  Status stepped;
+  std::shared_ptr<SnapshotStage> offered;  // not taken, it is removed here: with no lock held
   {
     MutexLock lock(core_mu_);
     if (stopping_.load()) return {StatusCode::kAborted, "the server is shutting down"};
     if (staged_ != nullptr) return {StatusCode::kBusy, "another snapshot is being installed"};
     CatchUpTicks();
     staged_ = std::move(stage);
-    const Status stepped = core_->Step(std::move(message));
+    stepped = core_->Step(std::move(message));
     consequences = Settle();
-    staged_.reset();  // taken with the Ready, if the core took it
-    if (!stepped.ok()) return stepped;
+    offered = std::exchange(staged_, nullptr);
+    if (next_work_.stage != offered) offered->NotTaken();
   }
   Dispatch(consequences);
-  return {};
+  return stepped;
 }
 
 void Node::TakeSnapshot(Ready* ready) {

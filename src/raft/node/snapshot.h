@@ -35,7 +35,7 @@ class SnapshotReader {
 
 // A state on its way in, written beside the present one. Destroyed before it was installed, it
 // removes what it has written, unless Finish succeeded: then that stays until the next start, since
-// the log may already name it. One thread at a time.
+// the log may already name it, or until it is told that the log does not. One thread at a time.
 class SnapshotStage {
  public:
   virtual ~SnapshotStage() = default;
@@ -62,6 +62,8 @@ class SnapshotStage {
   virtual Status Finish() = 0;
   // Behind Finish: what LogBatch::state_dir must say in the batch that makes meta() the snapshot.
   virtual const std::string& state_dir() const = 0;
+  // Behind Finish: the log does not name it and will not. What was written goes with the stage.
+  virtual void NotTaken() {}
 };
 
 }  // namespace kiwi::raft

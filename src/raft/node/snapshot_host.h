@@ -30,7 +30,7 @@ struct SnapshotMoverOptions {
   int64_t finish_timeout_ms = 600'000;  // … and with the receiver checking and loading the whole
   int64_t resume_ms = 60'000;           // both ends keep a broken transfer for so long
   int64_t backoff_min_ms = 100;         // before the next attempt for a peer, doubling …
-  int64_t backoff_max_ms = 5'000;       // … up to this; begins anew once a chunk was taken
+  int64_t backoff_max_ms = 5'000;       // … up to this; begins anew once a chunk was kept
   int damaged_max = 8;                  // times in a row that one chunk is asked for again
 };
 

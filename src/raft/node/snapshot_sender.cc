@@ -224,7 +224,7 @@ void SnapshotSender::Accepted(NodeId peer, Outgoing* out, uint64_t position) {
   out->flying.erase(out->flying.begin(), end + 1);
   out->acked = position;
   out->again = 0;
-  out->backoff_ms = 0;
+  out->moved = true;
   if (out->at_end && out->flying.empty()) AwaitDone(out);
 }
 
@@ -269,6 +269,8 @@ void SnapshotSender::Failed(NodeId peer, Outgoing* out, const Status& why, Keep 
   KIWI_LOG(kWarn, "snapshot not sent peer={} bytes={} error=\"{}\"", peer, out->acked,
            why.ToString());
   const int64_t now_ms = NowMs();
+  // What was taken and thrown away (its disk is full, say) is no progress.
+  if (std::exchange(out->moved, false) && keep == Keep::kReader) out->backoff_ms = 0;
   out->backoff_ms =
       std::clamp(out->backoff_ms * 2, options_.backoff_min_ms, options_.backoff_max_ms);
   out->not_before_ms = now_ms + out->backoff_ms;

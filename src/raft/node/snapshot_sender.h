@@ -73,6 +73,7 @@ class SnapshotSender {
     int64_t due_ms = 0;
     int64_t backoff_ms = 0;     // of the last failure
     int64_t not_before_ms = 0;  // … and when that is over
+    bool moved = false;         // a chunk was taken in this attempt
     int again = 0;              // times in a row that the receiver stood still
     int64_t started_unix_ms = 0;
   };

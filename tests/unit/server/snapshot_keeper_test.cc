@@ -184,6 +184,22 @@ TEST_P(SnapshotKeeperTest, AStageGivenUpLeavesNothingBehind) {
   }
 }
 
+TEST_P(SnapshotKeeperTest, AFinishedStageThatTheLogDoesNotTakeLeavesNothingBehind) {
+  auto receiver = Open("receiver");
+  auto stage = receiver->applier().StageSnapshot().value();
+  Transfer(*OpenSent(), *stage);
+  ASSERT_TRUE(stage->Finish().ok());
+  if (durable()) {
+    EXPECT_EQ(States("receiver").size(), 2u);
+  }
+  stage->NotTaken();
+  stage.reset();
+  EXPECT_TRUE(receiver->applier().StageSnapshot().ok()) << "the next one may come";
+  if (durable()) {
+    EXPECT_EQ(States("receiver"), std::vector<std::string>{"state"});
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, SnapshotKeeperTest,
                          ::testing::Values("memory", "leveldb", "rocksdb"),
                          [](const auto& backend) { return backend.param; });
@@ -238,6 +254,57 @@ TEST_P(SnapshotCrash, LeavesTheOldStateOrTheNewOne) {
     EXPECT_EQ(States(name).size(), 1u) << "what does not count is removed";
     receiver.reset();
   }
+}
+
+TEST_P(SnapshotCrash, AFullDiskRefusesAStageAndKeepsNothingOfIt) {
+  auto receiver = OpenOnLayer("receiver");
+  WriteState(*receiver, "old", 300, 20, 2);
+  layer_.faults().LimitSpace(100);
+  EXPECT_EQ(receiver->applier().StageSnapshot().status().code(), StatusCode::kNoSpace);
+  EXPECT_EQ(States("receiver"), std::vector<std::string>{"state"});
+  layer_.faults().LimitSpace(50'000);
+  {
+    auto stage = receiver->applier().StageSnapshot().value();
+    const auto sent = OpenSent();
+    Status status;
+    while (status.ok() && !stage->complete()) {
+      status = stage->Write(sent->Read(stage->position()).value());
+    }
+    if (status.ok()) status = stage->Finish();
+    EXPECT_EQ(status.code(), StatusCode::kNoSpace) << status.ToString();
+  }
+  EXPECT_EQ(States("receiver"), std::vector<std::string>{"state"});
+  layer_.faults().UnlimitSpace();
+  EXPECT_TRUE(receiver->applier().StageSnapshot().ok());
+}
+
+TEST_P(SnapshotCrash, CheckpointsGoOnOnceAFullDiskHasSpace) {
+  auto receiver = OpenOnLayer("receiver");
+  WriteState(*receiver, "old", 300, 20, 2);
+  raft::SnapshotMeta meta{.index = 21, .term = 2, .conf_state = {}};
+  meta.conf_state.voters = {1, 2, 3};
+  layer_.faults().LimitSpace(10);
+  receiver->applier().BeginCheckpoint(meta, {});
+  EXPECT_EQ(receiver->applier().RunCheckpoint().code(), StatusCode::kNoSpace);
+  layer_.faults().UnlimitSpace();
+
+  // Whoever reads the last one keeps it from being opened again.
+  auto reader = receiver->applier().OpenSnapshot(kChunkBytes).value();
+  EXPECT_EQ(reader->meta().index, 20u);
+  receiver->applier().BeginCheckpoint(meta, {});
+  EXPECT_EQ(receiver->applier().RunCheckpoint().code(), StatusCode::kBusy);
+  EXPECT_TRUE(reader->Read(0).ok());
+  reader.reset();
+  receiver->applier().BeginCheckpoint(meta, {});
+  const Status status = receiver->applier().RunCheckpoint();
+  EXPECT_TRUE(status.ok()) << status.ToString();
+
+  const Digest before = DigestOf(*receiver);
+  layer_.Crash(storage::FileLayer::Tails::kTear);
+  receiver.reset();
+  receiver = OpenOnLayer("receiver");
+  ASSERT_NE(receiver, nullptr);
+  EXPECT_EQ(DigestOf(*receiver), before);
 }
 
 TEST_P(SnapshotCrash, ALostLogDoesNotLoseAStateThatASnapshotBrought) {

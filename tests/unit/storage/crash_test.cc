@@ -239,6 +239,26 @@ TEST_P(Crash, ResumeFailsAsLongAsTheDiskDoes) {
   EXPECT_EQ(Get("d"), "1");
 }
 
+TEST_P(Crash, ResumeDoesNotTakeTheFilesFromReaders) {
+  ASSERT_TRUE(Put("a", "1", true).ok());
+  auto it = backend_->NewIterator({});
+  auto view = backend_->GetSnapshot();
+  it->SeekToFirst();
+  layer_.faults().FailSync(1);
+  EXPECT_FALSE(Put("b", "2", true).ok());
+  EXPECT_EQ(backend_->Resume().code(), StatusCode::kBusy);
+  ASSERT_TRUE(it->Valid()) << it->status().ToString();
+  EXPECT_EQ(it->value(), "1");
+  it.reset();
+  EXPECT_EQ(backend_->Resume().code(), StatusCode::kBusy) << "a snapshot is a reader, too";
+  EXPECT_EQ(Put("c", "3").code(), StatusCode::kIo) << "and nothing is written meanwhile";
+  view.reset();
+  const Status resumed = backend_->Resume();
+  ASSERT_TRUE(resumed.ok()) << resumed.ToString();
+  ASSERT_TRUE(Put("c", "3", true).ok());
+  EXPECT_EQ(Get("a"), "1");
+}
+
 TEST_P(Crash, AfterAFailedSyncAPowerCutLosesNothingAcknowledged) {
   for (int i = 0; i < 50; ++i)
     ASSERT_TRUE(Put(std::to_string(i), std::string(1000, 'a'), true).ok());

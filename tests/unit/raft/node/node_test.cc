@@ -70,7 +70,11 @@ class HeldStorage final : public Storage {
   LogIndex FirstIndex() const override { return memory_.FirstIndex(); }
   LogIndex LastIndex() const override { return memory_.LastIndex(); }
   Result<SnapshotMeta> GetSnapshot() const override { return memory_.GetSnapshot(); }
-  Status CreateSnapshot(const SnapshotMeta& meta) override { return memory_.CreateSnapshot(meta); }
+  Status CreateSnapshot(const SnapshotMeta& meta) override {
+    MutexLock lock(mu_);
+    if (failing_) return {StatusCode::kNoSpace, "the test's disk is full"};
+    return memory_.CreateSnapshot(meta);
+  }
   Status Compact(LogIndex index) override { return memory_.Compact(index); }
   uint64_t SizeBytes() const override { return memory_.SizeBytes(); }
 
@@ -144,13 +148,18 @@ class Recorder final : public StateMachine {
     begun += !held;
     return !held;
   }
-  Status RunCheckpoint() override { return {}; }
+  Status RunCheckpoint() override {
+    ++runs;
+    return disk_full ? Status(StatusCode::kNoSpace, "the test's disk is full") : Status::Ok();
+  }
 
   std::vector<std::string> names() {
     MutexLock lock(mu_);
     return names_;
   }
   std::atomic<int> begun{0};
+  std::atomic<int> runs{0};
+  std::atomic<bool> disk_full{false};
   std::atomic<bool> held{false};  // by readers: who must not wait for them cannot change it
 
  private:
@@ -167,6 +176,8 @@ class NodeTest : public ::testing::TestWithParam<FsyncMode> {
     options.core.id = 1;
     options.fsync = GetParam();
     options.storage_retry_ms = 1;
+    options.checkpoint_retry_ms = 1;
+    options.log_max_bytes = log_max_bytes_;
     options.inline_sync_us = 0;  // proposers never wait for the held disk themselves
     options.tick_ms = 5;
     auto node = std::make_unique<Node>(
@@ -186,6 +197,7 @@ class NodeTest : public ::testing::TestWithParam<FsyncMode> {
 
   HeldStorage storage_;
   Recorder machine_;
+  uint64_t log_max_bytes_ = NodeOptions{}.log_max_bytes;
 };
 
 INSTANTIATE_TEST_SUITE_P(EveryMode, NodeTest,
@@ -328,6 +340,54 @@ TEST_P(NodeTest, ACheckpointLetsTheLogShrink) {
   TestProposal after("after");
   Propose(*node, after);
   WaitUntil([&] { return after.applied.load(); }, "a write after compaction");
+  node->Stop();
+}
+
+TEST_P(NodeTest, ACheckpointThatFailedIsTriedAgainAndAFullLogRefusesMeanwhile) {
+  log_max_bytes_ = 2000;
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  machine_.disk_full = true;
+  for (bool refused = false; !refused;) {
+    TestProposal proposal(std::string(100, 'x'));
+    Propose(*node, proposal);
+    WaitUntil([&] { return proposal.applied || proposal.failed; }, "an answer");
+    refused = proposal.failed;
+    if (refused) {
+      EXPECT_EQ(proposal.error(), ProposalError::kStorage);
+    }
+  }
+  EXPECT_GT(storage_.SizeBytes(), log_max_bytes_);
+  EXPECT_FALSE(node->GetStatus().checkpoint_ok);
+  const int runs = machine_.runs;
+  WaitUntil([&] { return machine_.runs > runs + 1; }, "it is tried again and again");
+
+  machine_.disk_full = false;
+  WaitUntil([&] { return storage_.SizeBytes() < log_max_bytes_; }, "the log shrinks by itself");
+  TestProposal after("after");
+  Propose(*node, after);
+  WaitUntil([&] { return after.applied.load(); }, "a write");
+  EXPECT_TRUE(node->GetStatus().checkpoint_ok);
+  node->Stop();
+}
+
+TEST_P(NodeTest, ACompactionThatTheDiskRefusedIsMadeUpFor) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  TestProposal before("before");
+  Propose(*node, before);
+  WaitUntil([&] { return before.applied.load(); }, "a write");
+  storage_.Fail(true);
+  ASSERT_TRUE(node->WaitCheckpoint().ok()) << "the state's disk is another one";
+  WaitUntil([&] { return node->storage_failed(); }, "the log's failure shows");
+  EXPECT_EQ(storage_.FirstIndex(), 1u);
+
+  storage_.Fail(false);
+  WaitUntil([&] { return storage_.FirstIndex() > 1; }, "the log is compacted after all");
+  EXPECT_FALSE(node->storage_failed());
+  TestProposal after("after");
+  Propose(*node, after);
+  WaitUntil([&] { return after.applied.load(); }, "a write");
   node->Stop();
 }
 

@@ -38,6 +38,7 @@ class SnapshotMoverTest : public ::testing::Test {
   // For hooks, which outlive a story's own variables.
   std::atomic<int> chunks_{0};
   std::atomic<int> sent_[4] = {};  // chunks, by receiver
+  std::atomic<int> offers_{0};
   std::atomic<bool> refused_{false};
 };
 
@@ -146,6 +147,29 @@ TEST_F(SnapshotMoverTest, ASnapshotThatCannotBeUsedIsNotResumed) {
   PassTimeUntil([&] { return leader->host.reports(2, true) == 1; }, 10, "a new stream");
   EXPECT_EQ(leader->machine.opened, 2);
   EXPECT_EQ(peer->machine.staged, 2);
+}
+
+TEST_F(SnapshotMoverTest, APeerThatThrowsAwayWhatItTookIsTriedLessAndLessOften) {
+  auto leader = Node(1);
+  auto peer = Node(2);
+  auto other = Node(3);
+  peer->machine.finish_fails = true;  // as with a full disk: each chunk is taken, the whole is not
+  network_.SetHook([&](Parcel& p) {
+    offers_ += p.to == 2 && p.kind == kSnapshotRequestKind && !p.chunk();
+    return Fate::kDeliver;
+  });
+  leader->SendTo(2);
+  WaitFor([&] { return leader->host.reports(2, false) == 1; }, "the first failure");
+  int64_t wait_ms = SnapshotMoverOptions{}.backoff_min_ms;
+  for (int tries = 1; tries <= 5; ++tries, wait_ms *= 2) {
+    leader->SendTo(2);
+    clock_.AdvanceMs(wait_ms - 1);
+    leader->SendTo(3);  // once it is served, what is due has been done
+    WaitFor([&] { return leader->host.reports(3, true) == tries; }, "the other peer");
+    EXPECT_EQ(offers_, tries);
+    clock_.AdvanceMs(1);
+    WaitFor([&] { return leader->host.reports(2, false) == tries + 1; }, "the next failure");
+  }
 }
 
 TEST_F(SnapshotMoverTest, TwoPeersAreServedInTurnWithinTheRate) {
