@@ -186,7 +186,8 @@ bool Executor::ReadsState(const Session& session, const Command& command) const 
     return command.Is(commands::kReadOnly | commands::kReadsKeyspace) && !session.in_transaction();
   }
   return command.full_name == "watch" ||
-         (command.full_name == "exec" && session.in_transaction() && !session.queue().has_write());
+         (command.full_name == "exec" && session.in_transaction() &&
+          !session.transaction_refused() && !session.queue().has_write());
 }
 
 // All requests of a batch came before it runs: one moment at which this node's state was new enough

@@ -79,6 +79,7 @@ Executor::Step Executor::RefuseReads(Batch& batch, Item& item) {
     why = kStaleError;
     stats_->Local().Add(Counter::kStaleReadsRefused);
   }
+  if (item.command->full_name == "exec") batch.session().EndTransaction();  // as any EXEC does
   return Refuse(batch, item, why);
 }
 

@@ -298,6 +298,17 @@ def a_node_that_cannot_write_answers_reads(binary):
         reply = follower.ask("GET", "a", timeout=15)
         assert isinstance(reply, RespError) and "does not keep up" in reply, reply
         assert follower.ask("SET", "a", "2").startswith("MISCONF")
+        # An EXEC ends its transaction, whatever it is answered.
+        with follower.server.client(timeout=15) as client:
+            assert client.command("MULTI") == "OK"
+            assert client.command("SET", "a", "2").startswith("MISCONF")
+            reply = client.command("EXEC")
+            assert isinstance(reply, RespError) and reply.startswith("EXECABORT"), reply
+            assert client.command("MULTI") == "OK"
+            assert client.command("GET", "a") == "QUEUED"
+            reply = client.command("EXEC")
+            assert isinstance(reply, RespError) and "does not keep up" in reply, reply
+            assert client.command("MULTI") == "OK"
         follower.ask("FAULT.CLEAR")
         cluster.wait_serving()
         assert follower.ask("GET", "a") == b"1"
