@@ -79,13 +79,15 @@ sim-mutants: deps $(BUILD)/build.ninja ## break the Raft core in known ways: the
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-sim-mutants
 	@$(BUILD)/tests/sim/kiwi-sim-mutants $(ARGS)
 
-crash: deps $(BUILD)/build.ninja ## kill -9 under load, again and again: nothing acknowledged is lost (rocksdb 50, leveldb 10)
+crash: deps $(BUILD)/build.ninja ## kill -9 under load and within snapshots, again and again: nothing acknowledged is lost
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend rocksdb --kills 50
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 10
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend rocksdb --kills 50 --file-layer
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 10 --file-layer
 	@tests/integration/crash_test.py --server $(BUILD)/src/kiwi-server --kills 10 --file-layer --lie-about .log
+	@tests/integration/snapshot_crash_test.py --server $(BUILD)/src/kiwi-server --backend rocksdb --kills 80
+	@tests/integration/snapshot_crash_test.py --server $(BUILD)/src/kiwi-server --backend leveldb --kills 24
 
 cluster: deps $(BUILD)/build.ninja ## build and start three nodes on loopback, ports 7001 to 7003, until Ctrl-C (DIR=kiwi-cluster PORTS=a,b,c)
 	@ninja -C $(BUILD) -j$(JOBS) kiwi-server kiwi-ctl

@@ -114,6 +114,27 @@ def members_by_tool(binary):
         cluster.wait_serving()
 
 
+def a_joiner_under_another_leader(binary):
+    """Whoever took it in has compacted its log for it. The next leader's still reaches back to the beginning,
+    and a joiner takes nothing but a snapshot: the leader makes one by itself."""
+    with Running(binary) as cluster:
+        leader = cluster.leader()
+        for i in range(20):
+            assert leader.ask("SET", f"key{i}", "x" * 100_000) == "OK"
+        assert leader.ask("CONFIG", "SET", "raft.snapshot-bytes-per-second", "64kb") == "OK"  # half a minute
+        new = cluster.join(4)
+        cluster.removed.append(new)
+        done(tool(binary, new, "join", f"127.0.0.1:{leader.raft_port}"))
+        wait_until("a snapshot comes", lambda: "snapshot incoming" in new.server.log_tail(100), 20)
+        assert leader.status()["first_index"] > 1
+        follower = next(n for n in cluster.nodes.values() if n is not leader)
+        assert follower.status()["first_index"] == 1
+        assert leader.ask("RAFT.TRANSFER_LEADER", follower.id, timeout=20) == "OK"
+        wait_until(f"node 4 votes; {new.server.log_tail()}", lambda: members(follower).get(4) == "voter", 20)
+        assert follower.status()["first_index"] > 1
+        assert new.ask("GET", "key19") == b"x" * 100_000
+
+
 def leader_removes_itself(binary):
     """A leader that is to go hands over first: the next one removes it, and service goes on at once."""
     with Running(binary) as cluster:
@@ -437,7 +458,8 @@ def folders_that_cannot_be_written(binary):
         shutil.rmtree(work)
 
 
-STORIES = (backup_and_restore, faults_by_the_file, members_by_tool, leader_removes_itself, removed_while_down,
+STORIES = (backup_and_restore, faults_by_the_file, members_by_tool, a_joiner_under_another_leader,
+           leader_removes_itself, removed_while_down,
            waiting_clients_count_as_blocked, slots_of_a_follower, status_in_both_protocols,
            a_killed_process_is_trusted, a_machine_crashes, all_machines_crash,
            a_node_that_cannot_write_answers_reads, a_crowd_at_the_raft_port, an_added_node_is_invited,

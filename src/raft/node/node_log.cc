@@ -444,8 +444,14 @@ void Node::CompactLog() {
   }
   if (meta.index == 0) return;
   Status status = log_->CreateSnapshot(meta);
-  if (status.code() == StatusCode::kSnapshotOutOfDate) return;  // nothing came since the last one
-  const LogIndex to = std::min(meta.index, WantedByPeers());
+  LogIndex to = meta.index;
+  if (status.code() == StatusCode::kSnapshotOutOfDate) {
+    // Nothing came since the last one. What was kept for peers then may not be wanted any more.
+    const Result<SnapshotMeta> last = log_->GetSnapshot();
+    status = last.status();
+    if (last.ok()) to = last->index;
+  }
+  to = std::min(to, WantedByPeers());
   if (status.ok() && to >= log_->FirstIndex()) status = log_->Compact(to);
   if (!status.ok()) {
     KIWI_LOG(kWarn, "log compaction failed index={} error=\"{}\"", meta.index, status.ToString());

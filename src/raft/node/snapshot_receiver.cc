@@ -138,6 +138,8 @@ void SnapshotReceiver::AskAgain() {
 
 void SnapshotReceiver::Finish() {
   Answer(SnapshotAckState::kFinishing);
+  KIWI_LOG(kInfo, "snapshot is being checked and loaded peer={} index={} bytes={}", incoming_.from,
+           incoming_.message.snapshot.index, incoming_.stage->position());
   Status status = incoming_.stage->Finish();
   if (status.ok()) {
     status = host_->SnapshotStaged(incoming_.message, std::move(incoming_.stage));

@@ -148,6 +148,9 @@ class Host final : public Peers {
   Status Forward(NodeId leader, std::string proposals) override;
   void AnswerForward(NodeId origin, std::string answer) override;
   void MembersChanged(const Membership&) override {}
+  LogIndex WantedLogEnd() const override { return wanted_log_end; }
+
+  std::atomic<LogIndex> wanted_log_end{kNoLimit};  // of a peer that is being sent a snapshot
 
  private:
   static NodeOptions Options(NodeId id) {
@@ -448,6 +451,31 @@ TEST(GroupTest, AJoinerTakesNothingBeforeItsSnapshot) {
   append.entries = {{.term = 9, .index = 1}};
   group.node(4).Step(append);
   EXPECT_EQ(group.node(4).GetStatus().last_index, 0u) << "what came before the log is in no entry";
+}
+
+TEST(GroupTest, TheLogKeepsWhatAJoinerNeedsBehindItsSnapshotAndNoLonger) {
+  Group group(3);
+  const NodeId leader = group.WaitForLeader();
+  for (int i = 0; i < 20; ++i) {
+    Write write(std::to_string(i));
+    Propose(group.node(leader), write);
+    WaitUntil([&] { return write.applied.load(); }, "a write");
+  }
+  group.host(leader).wanted_log_end = 7;
+  ASSERT_TRUE(group.node(leader).WaitCheckpoint().ok());
+  const auto first_index = [&] { return group.node(leader).GetStatus().first_index; };
+  WaitUntil([&] { return first_index() == 8; }, "no more than that is compacted");
+  ASSERT_TRUE(group.node(leader).WaitCheckpoint().ok());
+  EXPECT_EQ(first_index(), 8u);
+
+  // It has joined. Nothing was written since, and yet the next checkpoint drops what was kept for it.
+  group.host(leader).wanted_log_end = kNoLimit;
+  WaitUntil(
+      [&] {
+        EXPECT_TRUE(group.node(leader).WaitCheckpoint().ok());
+        return first_index() > 20;
+      },
+      "all of it is compacted");
 }
 
 TEST(GroupTest, LeadershipIsHandedOverWithoutALostWrite) {
