@@ -19,6 +19,7 @@ struct ClusterNode {
   bool failed = false;          // no sign of life for longer than a moment
   int64_t heard_ms = 0;         // Unix time of its last sign of life; 0: this node itself, or never
   int64_t lag_s = 0;            // since then
+  bool loading = false;         // it gets a snapshot, or has nothing yet: known to the leader
   uint64_t offset = 0;          // what it has of the log: known to the leader, and of this node
   int64_t linked_since_ms = 0;  // Unix time; 0: not known
   uint64_t bytes_queued = 0;    // on their way to it

@@ -46,7 +46,7 @@ void WriteShardNode(const ClusterNode& node, ReplyWriter& reply) {
   reply.Bulk("replication-offset");
   reply.Integer(static_cast<int64_t>(node.offset));
   reply.Bulk("health");
-  reply.Bulk(node.failed ? "fail" : "online");
+  reply.Bulk(node.failed ? "fail" : node.loading ? "loading" : "online");
 }
 
 std::string Line(std::string_view name, std::string_view value) {

@@ -199,6 +199,10 @@ void WriteMasterFields(const ClusterState& cluster, uint64_t offset, InfoWriter&
   out.Field("master_sync_in_progress", 0);
   out.Field("slave_read_repl_offset", offset);
   out.Field("slave_repl_offset", offset);
+  if (!cluster.ok) {
+    const bool heard = leader != nullptr && leader->node != cluster.own && leader->heard_ms != 0;
+    out.Field("master_link_down_since_seconds", heard ? leader->lag_s : -1);
+  }
   out.Field("slave_priority", 100);
   out.Field("slave_read_only", 1);
   out.Field("replica_announced", 1);
@@ -213,8 +217,9 @@ void WriteReplicas(const ClusterState& cluster, InfoWriter& out) {
   for (size_t i = 0; i < replicas.size(); ++i) {
     const ClusterNode& node = *replicas[i];
     out.Field("slave" + std::to_string(i),
-              "ip=" + node.host + ",port=" + std::to_string(node.port) + ",state=online,offset=" +
-                  std::to_string(node.offset) + ",lag=" + std::to_string(node.lag_s));
+              "ip=" + node.host + ",port=" + std::to_string(node.port) +
+                  ",state=" + (node.loading ? "send_bulk" : "online") +
+                  ",offset=" + std::to_string(node.offset) + ",lag=" + std::to_string(node.lag_s));
   }
 }
 

@@ -165,9 +165,10 @@ Status Cluster::RemoveNode(raft::NodeId id, bool force, int64_t timeout_ms) {
     if (remaining == 0) return Invalid(Named(id) + " is the only voter");
     const size_t reachable = ReachableVoters(status, id);
     if (!force && 2 * reachable <= remaining) {
-      return Invalid("without " + Named(id) + " only " + std::to_string(reachable) + " of " +
-                     std::to_string(remaining) +
-                     " voters are reachable, which is no majority; FORCE overrides");
+      return {StatusCode::kNoQuorum,
+              "without " + Named(id) + " only " + std::to_string(reachable) + " of " +
+                  std::to_string(remaining) +
+                  " voters are reachable, which is no majority; FORCE overrides"};
     }
   }
   // A leader that removes itself leaves a group without one until somebody's patience ends.

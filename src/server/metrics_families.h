@@ -88,6 +88,8 @@ inline constexpr FamilyRow kRuntimeFamilies[] = {
      "Requests that were refused before the call."},
     {"kiwi_command_seconds_total", Kind::kCounter, "command", "Time inside a command's calls."},
     {"kiwi_error_replies_total", Kind::kCounter, "", "Errors that clients were told."},
+    {"kiwi_errors_total", Kind::kCounter, "code",
+     "Of them, those of a kind, by their first word: CLUSTERDOWN, UNKNOWN, MISCONF …"},
     {"kiwi_keyspace_lookups_total", Kind::kCounter, "result", "Reads that found a key, or none."},
     {"kiwi_expired_keys_total", Kind::kCounter, "", "Keys deleted because their time was over."},
     {"kiwi_metrics_requests_total", Kind::kCounter, "answer", "Requests of this endpoint."},
@@ -152,6 +154,8 @@ inline constexpr FamilyRow kRaftFamilies[] = {
     {"kiwi_raft_link_reconnects_total", Kind::kCounter, "node,peer",
      "Connections that stood after the first."},
     {"kiwi_raft_link_errors_total", Kind::kCounter, "node,peer,error", "Network errors."},
+    {"kiwi_raft_refused_total", Kind::kCounter, "node,error",
+     "Connections to the raft port that were refused: strangers, other clusters, garbage."},
     {"kiwi_raft_link_breaker", Kind::kGauge, "node,peer",
      "Circuit breaker of a link: 0 closed, 1 open, 2 half open."},
 };

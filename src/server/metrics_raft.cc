@@ -132,6 +132,12 @@ std::vector<prometheus::MetricFamily> CollectRaftMetrics(Server& server) {
     for (const raft::PeerLinkStats& link : cluster->transport().stats()) {
       AddLink(link, node, &out);
     }
+    const auto refused = cluster->transport().refused();
+    for (size_t i = 0; i < refused.size(); ++i) {
+      const std::string_view error = raft::LinkErrorName(static_cast<raft::LinkError>(i));
+      out.Add(RaftFamily("kiwi_raft_refused_total"), {{"node", node}, {"error", error}},
+              D(refused[i]));
+    }
   }
   return out.Take();
 }

@@ -155,6 +155,10 @@ void AddClients(Server& server, Scrape* out) {
   out->Add(connections, {{"result", "accepted"}}, count(Counter::kConnectionsReceived));
   out->Add(connections, {{"result", "rejected"}}, count(Counter::kConnectionsRejected));
   out->Add(RuntimeFamily("kiwi_error_replies_total"), {}, count(Counter::kErrorReplies));
+  for (const commands::ErrorFigures& error : server.stats().ErrorsSinceStart()) {
+    out->Add(RuntimeFamily("kiwi_errors_total"), {{"code", error.code}},
+             static_cast<double>(error.count));
+  }
   const size_t lookups = RuntimeFamily("kiwi_keyspace_lookups_total");
   out->Add(lookups, {{"result", "hit"}}, count(Counter::kKeyspaceHits));
   out->Add(lookups, {{"result", "miss"}}, count(Counter::kKeyspaceMisses));

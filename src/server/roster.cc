@@ -98,7 +98,7 @@ commands::ClusterState Roster::Describe(const raft::Transport* transport) const 
                         [id](const commands::ClusterNode& n) { return n.node == id; });
   };
   if (transport != nullptr) {
-    const int64_t now_ms = clock_->MonotonicNs() / 1'000'000;
+    const int64_t now_ms = SystemClock().MonotonicNs() / 1'000'000;  // as the transport's
     for (const raft::PeerLinkStats& link : transport->stats()) {
       cluster.messages_sent += link.messages_sent;
       cluster.messages_received += link.messages_received;
@@ -117,6 +117,7 @@ commands::ClusterState Roster::Describe(const raft::Transport* transport) const 
     const auto node = find(peer.id);
     if (node == cluster.nodes.end() || peer.id == status.id) continue;
     node->offset = peer.match;
+    node->loading = peer.state == "snapshot" || (peer.learner && peer.match == 0);
     // The leader asks for a majority's answers anyway: it knows sooner than the link does.
     node->failed = node->failed || !peer.recently_active;
   }

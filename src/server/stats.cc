@@ -129,8 +129,11 @@ std::vector<commands::CommandFigures> Stats::Figures(const Sums& sums) {
   return figures;
 }
 
-std::vector<commands::ErrorFigures> Stats::Errors() const {
-  const Sums sums = SumSinceReset();
+std::vector<commands::ErrorFigures> Stats::Errors() const { return Told(SumSinceReset()); }
+
+std::vector<commands::ErrorFigures> Stats::ErrorsSinceStart() const { return Told(Sum()); }
+
+std::vector<commands::ErrorFigures> Stats::Told(const Sums& sums) {
   std::vector<commands::ErrorFigures> figures;
   for (const auto& [code, count] : sums.errors) {
     if (count > 0) figures.push_back({code, count});

@@ -107,6 +107,7 @@ class Stats {
   uint64_t SinceStart(Counter counter) const;              // for whoever must not see it fall
   std::vector<commands::CommandFigures> Commands() const;  // those ever called or rejected, by id
   std::vector<commands::CommandFigures> CommandsSinceStart() const;
+  std::vector<commands::ErrorFigures> ErrorsSinceStart() const;
   std::vector<commands::ErrorFigures> Errors() const;  // by code
   std::vector<commands::CommandHistogram> Histograms() const;
   // Of each command with calls, at the percentages of SetLatencyPercentiles.
@@ -127,6 +128,7 @@ class Stats {
   struct Sums;
   Sums Sum() const;
   Sums SumSinceReset() const;
+  static std::vector<commands::ErrorFigures> Told(const Sums& sums);
   static std::vector<commands::CommandFigures> Figures(const Sums& sums);
   double Rate(size_t which) const;
 

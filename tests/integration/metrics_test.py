@@ -379,6 +379,23 @@ def a_group_of_three(binary):
             assert 19 * expected <= count <= 21 * expected, (stage, count)
 
 
+def what_was_refused_is_counted(binary):
+    """Errors by their first word, and connections to the raft port that came to nothing."""
+    with metered(binary, raft__port=free_port()) as (server, port), server.client() as client:
+        client.command("SET", "text", "x")
+        client.command("HSET", "text", "f", "v")
+        client.command("RAFT.NODE", "REMOVE", "9")
+        before = value(scrape(port), "kiwi_raft_refused_total", node="1", error="corrupt")
+        with socket.create_connection(("127.0.0.1", int(server.args["raft.port"])), timeout=10) as stranger:
+            stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert stranger.recv(1) == b""
+        families = scrape(port)
+        assert before == 0 and value(families, "kiwi_raft_refused_total", node="1", error="corrupt") == 1
+        assert value(families, "kiwi_errors_total", code="WRONGTYPE") == 1
+        assert value(families, "kiwi_errors_total", code="ERR") == 1
+        assert value(families, "kiwi_error_replies_total") == 2
+
+
 def the_last_while(binary):
     """A history of key figures, in INFO and RAFT.STATUS, no longer than it may be."""
     with metered(binary, metrics__interval_ms=100, metrics__retention_seconds=1) as (server, _):
@@ -427,4 +444,4 @@ if __name__ == "__main__":
                           priorities_have_series_of_their_own, statistics_may_be_reset, trouble_is_told,
                           while_pools_resize, who_may_ask, not_too_often,
                           off_loopback_it_does_not_start, hostile_http, health, a_group_of_three,
-                          the_last_while, the_document_is_true], __doc__))
+                          what_was_refused_is_counted, the_last_while, the_document_is_true], __doc__))

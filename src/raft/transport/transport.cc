@@ -281,5 +281,6 @@ void Transport::AskToJoin(const std::string& host, int port, ServiceKind kind, s
   impl_->AskToJoin(host, port, kind, std::move(payload), timeout_ms, std::move(done));
 }
 std::vector<PeerLinkStats> Transport::stats() const { return impl_->stats(); }
+std::array<uint64_t, kLinkErrors> Transport::refused() const { return impl_->refused(); }
 
 }  // namespace kiwi::raft

@@ -15,6 +15,7 @@
 // that a heartbeat waits for no more than that.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -174,6 +175,8 @@ class Transport {
                  int64_t timeout_ms, std::function<void(Result<std::string>)> done);
 
   std::vector<PeerLinkStats> stats() const;  // ascending by id
+  // Connections that others opened and that came to nothing, by LinkError.
+  std::array<uint64_t, kLinkErrors> refused() const;
 
  private:
   class Impl;

@@ -2,6 +2,7 @@
 // are the loop's.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -42,6 +43,7 @@ class Transport::Impl final : public LinkOwner {
   void AskToJoin(const std::string& host, int port, ServiceKind kind, std::string payload,
                  int64_t timeout_ms, std::function<void(Result<std::string>)> done);
   std::vector<PeerLinkStats> stats() const;
+  std::array<uint64_t, kLinkErrors> refused() const;
 
   // --- LinkOwner ---
   Status OnHello(Link& link, const Hello& hello) override;
@@ -110,7 +112,7 @@ class Transport::Impl final : public LinkOwner {
   void EstablishAccepted(Record& record);
   void DownDialed(Record& record, LinkError error, const Status& reason);
   void DownAccepted(Record& record, LinkError error, const Status& reason);
-  void LogRefusal(const std::string& line);
+  void Refused(LinkError error, const std::string& line);
   Record& RecordOf(const Link& link) { return links_.find(&link)->second; }
 
   const TransportOptions options_;
@@ -140,6 +142,7 @@ class Transport::Impl final : public LinkOwner {
   std::vector<std::shared_ptr<Peer>> loop_peers_;
   uint64_t faults_seen_ = 0;
   size_t held_count_ = 0;  // in all records
+  std::array<std::atomic<uint64_t>, kLinkErrors> refused_{};
   int64_t refusals_since_ms_ = 0;
   uint64_t refusals_shown_ = 0;
   uint64_t refusals_hidden_ = 0;

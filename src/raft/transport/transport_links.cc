@@ -193,8 +193,8 @@ void Transport::Impl::OnAccept(int fd) {
   if ((accepted_count_ >= options_.incoming_max && !EvictOne()) ||
       stopping_.load(std::memory_order_acquire)) {
     ::close(fd);
-    LogRefusal("raft connection refused: " + std::to_string(accepted_count_) +
-               " are open, which is the limit");
+    Refused(LinkError::kUnreachable, "raft connection refused: " + std::to_string(accepted_count_) +
+                                         " are open, which is the limit");
     return;
   }
   net::Connection* connection = net::AdoptDescriptor(loop_, fd);
@@ -241,7 +241,14 @@ Status Transport::Impl::OnHello(Link& link, const Hello& hello) {
   return Status::Ok();
 }
 
-void Transport::Impl::LogRefusal(const std::string& line) {
+std::array<uint64_t, kLinkErrors> Transport::Impl::refused() const {
+  std::array<uint64_t, kLinkErrors> counts{};
+  for (size_t i = 0; i < kLinkErrors; ++i) counts[i] = refused_[i].load(std::memory_order_relaxed);
+  return counts;
+}
+
+void Transport::Impl::Refused(LinkError error, const std::string& line) {
+  refused_[static_cast<size_t>(error)].fetch_add(1, std::memory_order_relaxed);
   const int64_t now_ms = MonotonicMs();
   if (now_ms - refusals_since_ms_ >= kRefusalLogMs) {
     if (refusals_hidden_ > 0) {
@@ -367,9 +374,9 @@ void Transport::Impl::DownDialed(Record& record, LinkError error, const Status& 
 void Transport::Impl::DownAccepted(Record& record, LinkError error, const Status& reason) {
   Link& link = *record.link;
   if (!link.was_established()) {
-    LogRefusal("raft connection refused from=" + link.address() + " node=" +
-               std::to_string(link.peer()) + " error=" + std::string(LinkErrorName(error)) +
-               " reason=\"" + std::string(reason.message()) + "\"");
+    Refused(error, "raft connection refused from=" + link.address() + " node=" +
+                       std::to_string(link.peer()) + " error=" + std::string(LinkErrorName(error)) +
+                       " reason=\"" + std::string(reason.message()) + "\"");
     return;
   }
   const AcceptedKey key{link.peer(), link.stream(), link.join_only()};

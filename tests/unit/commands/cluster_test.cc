@@ -183,6 +183,32 @@ TEST_F(ClusterTest, InfoReplicationOfAReplicaAndOfTheLeader) {
   EXPECT_NE(leader.find("master_repl_offset:100\r\n"), std::string::npos);
 }
 
+TEST_F(ClusterTest, InfoReplicationOfAReplicaWhoseLeaderIsGone) {
+  server.cluster.ok = false;
+  InfoFigures figures;
+  figures.cluster = server.cluster;
+  const uint32_t section = SelectInfoSections(std::vector<std::string_view>{"replication"});
+  const std::string replica = FormatInfo(section, figures);
+  EXPECT_NE(replica.find("master_link_status:down\r\nmaster_last_io_seconds_ago:-1\r\n"),
+            std::string::npos)
+      << replica;
+  EXPECT_NE(replica.find("master_link_down_since_seconds:1\r\n"), std::string::npos) << replica;
+}
+
+TEST_F(ClusterTest, AReplicaThatGetsASnapshotIsNotOnlineYet) {
+  Lead();
+  node(3).loading = true;
+  node(3).failed = false;
+  InfoFigures figures;
+  figures.cluster = server.cluster;
+  const uint32_t section = SelectInfoSections(std::vector<std::string_view>{"replication"});
+  const std::string leader = FormatInfo(section, figures);
+  EXPECT_NE(leader.find("slave1:ip=10.0.0.3,port=6381,state=send_bulk,offset=70,lag=0\r\n"),
+            std::string::npos)
+      << leader;
+  EXPECT_NE(Do("CLUSTER SHARDS").find("\"health\", \"loading\""), std::string::npos);
+}
+
 TEST_F(ClusterTest, WaitCountsThoseThatHaveTheLastWrite) {
   server.replicas = 2;
   EXPECT_EQ(Do("WAIT 1 0"), "2");
