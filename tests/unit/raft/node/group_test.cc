@@ -110,6 +110,35 @@ class Names final : public StateMachine {
   std::vector<std::string> names_ KIWI_GUARDED_BY(mu_);
 };
 
+// A memory log whose disk can be full.
+class SmallLog final : public Storage {
+ public:
+  std::atomic<bool> full{false};
+  Status Room() const {
+    return full ? Status(StatusCode::kNoSpace, "the test's disk is full") : Status::Ok();
+  }
+
+  Status Write(const LogBatch& batch) override {
+    KIWI_RETURN_IF_ERROR(Room());
+    return memory_.Write(batch);
+  }
+  Status Sync() override { return Room(); }
+  Status CreateSnapshot(const SnapshotMeta& meta) override { return memory_.CreateSnapshot(meta); }
+  Status Compact(LogIndex index) override { return memory_.Compact(index); }
+  Result<InitialState> GetInitialState() const override { return memory_.GetInitialState(); }
+  Result<std::vector<Entry>> Entries(LogIndex lo, LogIndex hi, uint64_t max) const override {
+    return memory_.Entries(lo, hi, max);
+  }
+  Result<Term> TermAt(LogIndex index) const override { return memory_.TermAt(index); }
+  LogIndex FirstIndex() const override { return memory_.FirstIndex(); }
+  LogIndex LastIndex() const override { return memory_.LastIndex(); }
+  Result<SnapshotMeta> GetSnapshot() const override { return memory_.GetSnapshot(); }
+  uint64_t SizeBytes() const override { return memory_.SizeBytes(); }
+
+ private:
+  MemoryStorage memory_;
+};
+
 class Group;
 
 // A node with its surroundings. What others send it goes through a queue and a thread of its own,
@@ -150,6 +179,10 @@ class Host final : public Peers {
   void MembersChanged(const Membership&) override {}
   LogIndex WantedLogEnd() const override { return wanted_log_end; }
 
+  SmallLog& log() { return log_; }
+
+  std::atomic<bool> loses_handovers{false};
+  std::atomic<int> lost_handovers{0};
   std::atomic<LogIndex> wanted_log_end{kNoLimit};  // of a peer that is being sent a snapshot
 
  private:
@@ -162,6 +195,7 @@ class Host final : public Peers {
     options.core.lease_margin_ticks = 3;
     options.tick_ms = 10;
     options.leader_wait_ms = 10'000;
+    options.storage_retry_ms = 10;
     return options;
   }
   void Run() {
@@ -179,7 +213,7 @@ class Host final : public Peers {
 
   Group* const group_;
   const NodeId id_;
-  MemoryStorage log_;
+  SmallLog log_;
   Names machine_;
   Node node_;
   std::atomic<bool> stopped_{false};
@@ -239,8 +273,8 @@ Host::Host(Group* group, NodeId id)
       id_(id),
       machine_(id),
       node_(
-          Options(id), &log_, [] { return Status::Ok(); }, [] { return Status::Ok(); }, &machine_,
-          &SystemClock()) {
+          Options(id), &log_, [this] { return log_.Room(); }, [] { return Status::Ok(); },
+          &machine_, &SystemClock()) {
   // Further ones have joined, and wait for a snapshot.
   if (id <= 3) {
     EXPECT_TRUE(log_.SetConfState(Voters(3)).ok());
@@ -251,6 +285,10 @@ Host::Host(Group* group, NodeId id)
 }
 
 void Host::Send(Message message) {
+  if (message.type == MessageType::kTimeoutNow && loses_handovers) {
+    ++lost_handovers;
+    return;
+  }
   const NodeId to = message.to;
   auto shared = std::make_shared<Message>(std::move(message));
   group_->Deliver(id_, to, [shared](Node& node) { node.Step(std::move(*shared)); });
@@ -476,6 +514,30 @@ TEST(GroupTest, TheLogKeepsWhatAJoinerNeedsBehindItsSnapshotAndNoLonger) {
         return first_index() > 20;
       },
       "all of it is compacted");
+}
+
+TEST(GroupTest, ALeaderWithAFullDiskGoesOnTryingToHandOver) {
+  Group group(3);
+  const NodeId leader = group.WaitForLeader();
+  Host& host = group.host(leader);
+  host.loses_handovers = true;
+  host.log().full = true;
+  Write caught("caught");
+  Propose(group.node(leader), caught);
+  WaitUntil([&] { return caught.failed.load(); }, "the write in flight is answered");
+  EXPECT_EQ(caught.error(), ProposalError::kUnknown);
+  // The one attempt that the failure itself makes sends two at most.
+  WaitUntil([&] { return host.lost_handovers >= 5; }, "it tries again and again");
+  EXPECT_TRUE(group.node(leader).is_leader());
+  host.loses_handovers = false;
+  const NodeId next = group.WaitForLeader(leader);
+  Write after("after");
+  Propose(group.node(next), after);
+  WaitUntil([&] { return after.applied.load(); }, "a write elsewhere");
+
+  host.log().full = false;
+  WaitUntil([&] { return host.machine().names() == group.host(next).machine().names(); },
+            "the old leader has all");
 }
 
 TEST(GroupTest, LeadershipIsHandedOverWithoutALostWrite) {
