@@ -6,6 +6,7 @@
 #include "commands/command.h"
 #include "commands/group_view.h"
 #include "commands/help.h"
+#include "commands/info_writer.h"
 #include "commands/server_view.h"
 
 namespace kiwi::commands {
@@ -16,6 +17,12 @@ struct ReplyFigure {
   void operator()(int64_t value) const { reply.Integer(value); }
   void operator()(double value) const { reply.Double(value); }
   void operator()(const std::string& value) const { reply.Bulk(value); }
+};
+
+struct FigureText {
+  std::string operator()(int64_t value) const { return std::to_string(value); }
+  std::string operator()(double value) const { return FormatDecimal(value, 3); }
+  std::string operator()(const std::string& value) const { return value; }
 };
 
 // One pair of a map.
@@ -77,8 +84,41 @@ void ReplyHistory(Context& ctx) {
   }
 }
 
+// For people: a figure a line, then a line a member and a snapshot, in the manner of INFO.
+void ReplyText(Context& ctx) {
+  InfoFigures figures;
+  ctx.server->CollectInfo(kNeedRaft, &figures);
+  const GroupReport group = ctx.server->group()->Report();
+  std::string text;
+  const auto line = [&text](std::string_view name, std::string_view value) {
+    text.append(name).append(":").append(value).append("\r\n");
+  };
+  for (const NamedFigure& figure : figures.raft) {
+    line(figure.name, std::visit(FigureText{}, figure.value));
+  }
+  line("cluster_id", std::to_string(group.cluster_id));
+  line("part", group.part);
+  line("leader_address", ToText(group.leader_client));
+  for (const MemberReport& m : group.members) {
+    line("member" + std::to_string(m.id),
+         "role=" + m.role + ",address=" + ToText(m.raft) + ",client_address=" + ToText(m.client) +
+             ",state=" + m.state + ",match=" + std::to_string(m.match) + ",lag_entries=" +
+             std::to_string(m.lag_entries) + ",lag_ms=" + std::to_string(m.lag_ms) +
+             ",last_contact_ms=" + std::to_string(m.last_contact_ms) +
+             ",connected=" + (m.connected ? "yes" : "no"));
+  }
+  for (const SnapshotReport& snapshot : group.snapshots) {
+    line("snapshot" + std::to_string(snapshot.peer),
+         std::string("direction=") + (snapshot.sending ? "sending" : "receiving") +
+             ",bytes_done=" + std::to_string(snapshot.bytes_done) +
+             ",bytes_estimated=" + std::to_string(snapshot.bytes_estimated));
+  }
+  ctx.reply.Verbatim(text);
+}
+
 void Status(Context& ctx) {
   if (ctx.args.size() == 2 && EqualsIgnoreCase(ctx.args[1], "history")) return ReplyHistory(ctx);
+  if (ctx.args.size() == 2 && EqualsIgnoreCase(ctx.args[1], "text")) return ReplyText(ctx);
   if (ctx.args.size() > 1) return ctx.reply.Error(kSyntaxError);
   InfoFigures figures;
   ctx.server->CollectInfo(kNeedRaft, &figures);
@@ -328,8 +368,9 @@ constexpr CommandRow kRows[] = {
      .categories = kCategories,
      .since = "7.0.0",
      .complexity = "O(N) where N is the number of members",
-     .summary = "Answers role, term, leader, members and the positions of the log; with HISTORY, "
-                "the last while of key figures.",
+     .summary =
+         "Answers role, term, leader, members and the positions of the log, with TEXT as lines "
+         "for people; with HISTORY, the last while of key figures.",
      .tips = "nondeterministic_output"},
     Operator("raft.transfer_leader", TransferLeader, -1,
              "Hands the leadership to another voter; answers once that has happened."),

@@ -56,6 +56,29 @@ TEST_F(RaftTest, StatusNamesTheMembersAndWhatMovesBetweenThem) {
   }
 }
 
+TEST_F(RaftTest, StatusAsTextIsALineAFigureAndALineAMember) {
+  server.figures.raft = {{.name = "role", .value = std::string("leader")},
+                         {.name = "term", .value = int64_t{4}}};
+  group.report = {.cluster_id = 9, .node_id = 1, .part = "voter"};
+  group.report.members = {{.id = 2,
+                           .raft = {"h", 7},
+                           .role = "learner",
+                           .state = "snapshot",
+                           .match = 5,
+                           .lag_entries = 3,
+                           .lag_ms = 20}};
+  group.report.snapshots = {{.peer = 2, .sending = true, .bytes_done = 3, .bytes_estimated = 8}};
+  const std::string text = Do("RAFT.STATUS TEXT");
+  for (const char* line :
+       {"role:leader", "term:4", "cluster_id:9", "part:voter",
+        "member2:role=learner,address=h:7,client_address=,state=snapshot,match=5,"
+        "lag_entries=3,lag_ms=20,last_contact_ms=-1,connected=no",
+        "snapshot2:direction=sending,bytes_done=3,bytes_estimated=8"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " in " << text;
+  }
+  EXPECT_NE(Do("RAFT.STATUS WORDS").find("syntax error"), std::string::npos);
+}
+
 TEST_F(RaftTest, ChangesArePassedOnAsTheyWereAsked) {
   EXPECT_EQ(Do("RAFT.ACCEPT_LOSS"), "OK");
   EXPECT_EQ(group.asked, "accept loss");
