@@ -391,6 +391,78 @@ def faults_by_the_file(binary):
             assert client.command("FAULT.CLEAR") == 5
 
 
+class Relay:
+    """Passes on what comes to its port, until it is closed: the address by which one node knows another."""
+
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.open = []
+        self.bytes = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+                except OSError:
+                    near.close()
+                    continue
+                far.settimeout(None)
+                self.open += [near, far]
+                for a, b in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(a, b), daemon=True).start()
+
+    def _pass(self, a, b):
+        with contextlib.suppress(OSError):
+            while data := a.recv(65536):
+                self.bytes += len(data)
+                b.sendall(data)
+        for end in (a, b):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.close()
+        for end in self.open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+def each_knows_the_others_by_addresses_of_its_own(binary):
+    """Behind relays, as behind NAT: no file names a peer by the address that the peer listens on."""
+    cluster = Cluster(3, binary)
+    relays = {}
+    try:
+        for node in cluster.nodes.values():
+            members = []
+            for other in cluster.nodes.values():
+                if other is not node:
+                    relays[node.id, other.id] = Relay(other.raft_port)
+                port = node.raft_port if other is node else relays[node.id, other.id].port
+                members.append(f"{other.id}@127.0.0.1:{port}")
+            node.server.args["raft.initial-members"] = ",".join(members)
+        cluster.start()
+        leader = cluster.leader()
+        done(tool(binary, leader, "transfer"))
+        leader = cluster.wait_serving()
+        assert all(relay.bytes > 0 for relay in relays.values()), "all went through them"
+        gone = next(n for n in cluster.nodes.values() if n is not leader)
+        gone.kill()
+        assert leader.ask("SET", "meanwhile", "x") == "OK"
+        gone.server.start(wait=False)
+        cluster.wait_serving()
+        assert gone.ask("GET", "meanwhile") == b"x"
+    finally:
+        for relay in relays.values():
+            relay.close()
+        cluster.remove()
+
+
 def an_added_node_is_invited(binary):
     """`add` is enough: the node learns of it, now or when it starts. One that holds keys says so and stays alone."""
     with Running(binary) as cluster:
@@ -458,7 +530,8 @@ def folders_that_cannot_be_written(binary):
         shutil.rmtree(work)
 
 
-STORIES = (backup_and_restore, faults_by_the_file, members_by_tool, a_joiner_under_another_leader,
+STORIES = (backup_and_restore, faults_by_the_file,
+           each_knows_the_others_by_addresses_of_its_own, members_by_tool, a_joiner_under_another_leader,
            leader_removes_itself, removed_while_down,
            waiting_clients_count_as_blocked, slots_of_a_follower, status_in_both_protocols,
            a_killed_process_is_trusted, a_machine_crashes, all_machines_crash,
