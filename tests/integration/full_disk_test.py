@@ -53,6 +53,7 @@ def group(binary):
         raise
     finally:
         cluster.remove()
+        node.server.remove()
 
 
 def lead(cluster, node, wanted):
