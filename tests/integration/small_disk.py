@@ -57,7 +57,8 @@ class SmallDiskServer(Server):
     """A server with its data folder on the disk."""
 
     def __init__(self, binary, disk, args=None, port=None):
-        super().__init__(binary, args, folder=disk.folder / "data", port=port)
+        # It begins in the namespace's root folder.
+        super().__init__(pathlib.Path(binary).resolve(), args, folder=disk.folder / "data", port=port)
         self.disk = disk
 
     def command_line(self):
