@@ -136,7 +136,7 @@ void Cluster::LeaderChanged(bool leading) {
 void Cluster::OnService(raft::NodeId from, raft::ServiceKind kind, std::string&& payload) {
   switch (kind) {
     case kForwardKind:
-      return node_->OnForward(from, payload);
+      return node_->OnForward(from, std::move(payload));
     case kForwardAnswerKind:
       return node_->OnForwardAnswer(payload);
     case kTimeKind: {

@@ -28,7 +28,8 @@ class Write final : public Proposal {
 
 void FuzzMessage(std::string_view bytes) {
   size_t answered = 0;
-  const auto read = RemoteProposal::Decode(7, bytes, [&](auto, auto) { ++answered; });
+  const auto message = std::make_shared<const std::string>(bytes);
+  const auto read = RemoteProposal::Decode(7, message, [&](auto, auto) { ++answered; });
   if (!read.ok()) {
     // Whatever the refusal says can be read where it goes.
     ForwardedProposals nobody(kIncarnation);
@@ -37,9 +38,10 @@ void FuzzMessage(std::string_view bytes) {
   }
   for (RemoteProposal* proposal : *read) {
     kiwi::raft::RecordReader reader;
+    std::string_view origin = proposal->origin_record();
     std::string_view in = proposal->records();
-    if (!reader.Next(&in) || reader.kind() != kiwi::raft::RecordKind::kOrigin ||
-        reader.origin().node != 7 || reader.origin().length != in.size()) {
+    if (!reader.Next(&origin) || reader.kind() != kiwi::raft::RecordKind::kOrigin ||
+        reader.origin().node != 7 || reader.origin().length != in.size() || !origin.empty()) {
       std::abort();
     }
     while (reader.Next(&in)) {
@@ -53,8 +55,8 @@ void FuzzMessage(std::string_view bytes) {
 void FuzzAnswer(std::string_view bytes) {
   ForwardedProposals ours(kIncarnation);
   Write writes[3];
-  std::string message;
-  ours.Add({&writes[0], &writes[1], &writes[2]}, &message);
+  const std::vector<kiwi::raft::Proposal*> all = {&writes[0], &writes[1], &writes[2]};
+  ours.Add(ours.Reserve(all.size()), all);
   const size_t refused = ours.TakeRefused(bytes).size();
   if (refused + ours.TakeAll().size() != 3) std::abort();
 }

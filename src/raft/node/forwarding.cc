@@ -15,6 +15,8 @@ namespace {
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kPriorityMask = 3;
 constexpr uint8_t kSlow = 4;
+constexpr size_t kHeadBytes = 9;
+constexpr size_t kProposalHeadBytesMax = 2 * kMaxVarint64Bytes + 1;
 
 void AppendHead(uint64_t incarnation, std::string* out) {
   out->push_back(static_cast<char>(kFormat));
@@ -36,20 +38,34 @@ bool ReadByte(std::string_view* in, uint8_t* byte) {
 
 }  // namespace
 
-uint64_t ForwardedProposals::Add(const std::vector<Proposal*>& proposals, std::string* message) {
+uint64_t ForwardedProposals::Reserve(size_t count) {
   MutexLock lock(mu_);
-  const uint64_t first = next_sequence_;
-  AppendHead(incarnation_, message);
-  for (Proposal* proposal : proposals) {
-    const uint64_t sequence = next_sequence_++;
-    under_way_.emplace(sequence, proposal);
-    bytes_ += proposal->records().size();
-    PutVarint(message, sequence);
+  return std::exchange(next_sequence_, next_sequence_ + count);
+}
+
+std::string ForwardedProposals::Encode(uint64_t first_sequence,
+                                       const std::vector<Proposal*>& proposals) const {
+  size_t bytes = kHeadBytes;
+  for (const Proposal* proposal : proposals)
+    bytes += kProposalHeadBytesMax + proposal->records().size();
+  std::string message;
+  message.reserve(bytes);
+  AppendHead(incarnation_, &message);
+  for (const Proposal* proposal : proposals) {
+    PutVarint(&message, first_sequence++);
     const auto priority = static_cast<uint8_t>(proposal->priority());
-    message->push_back(static_cast<char>(priority | (proposal->slow() ? kSlow : 0)));
-    PutLengthPrefixed(message, proposal->records());
+    message.push_back(static_cast<char>(priority | (proposal->slow() ? kSlow : 0)));
+    PutLengthPrefixed(&message, proposal->records());
   }
-  return first;
+  return message;
+}
+
+void ForwardedProposals::Add(uint64_t first_sequence, const std::vector<Proposal*>& proposals) {
+  MutexLock lock(mu_);
+  for (Proposal* proposal : proposals) {
+    under_way_.emplace(first_sequence++, proposal);
+    bytes_ += proposal->records().size();
+  }
 }
 
 void ForwardedProposals::Undo(uint64_t first_sequence, size_t count) {
@@ -111,9 +127,10 @@ size_t ForwardedProposals::bytes() const {
   return bytes_;
 }
 
-Result<std::vector<RemoteProposal*>> RemoteProposal::Decode(NodeId from, std::string_view message,
-                                                            const Answer& answer) {
+Result<std::vector<RemoteProposal*>> RemoteProposal::Decode(
+    NodeId from, const std::shared_ptr<const std::string>& shared, const Answer& answer) {
   const Status damaged(StatusCode::kCorruption, "forwarded proposals that mean nothing");
+  std::string_view message = *shared;
   uint64_t incarnation = 0;
   if (!ReadHead(&message, &incarnation)) return damaged;
   std::vector<std::unique_ptr<RemoteProposal>> read;
@@ -136,8 +153,9 @@ Result<std::vector<RemoteProposal*>> RemoteProposal::Decode(NodeId from, std::st
     origin.node = from;
     origin.incarnation = incarnation;
     origin.length = records.size();
-    AppendOrigin(origin, &proposal->records_);
-    proposal->records_.append(records);
+    AppendOrigin(origin, &proposal->origin_record_);
+    proposal->message_ = shared;
+    proposal->records_ = records;
     proposal->priority_ = static_cast<runtime::Priority>(flags & kPriorityMask);
     proposal->slow_ = (flags & kSlow) != 0;
     proposal->answer_ = answer;

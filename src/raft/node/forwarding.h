@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -26,8 +27,12 @@ class ForwardedProposals {
   explicit ForwardedProposals(uint64_t incarnation) : incarnation_(incarnation) {}
   uint64_t incarnation() const { return incarnation_; }
 
-  // Makes them a message for the leader; returns the first one's sequence, the others follow.
-  uint64_t Add(const std::vector<Proposal*>& proposals, std::string* message) KIWI_EXCLUDES(mu_);
+  // Numbers for so many proposals; returns the first one's, the others follow.
+  uint64_t Reserve(size_t count) KIWI_EXCLUDES(mu_);
+  // The message for the leader that holds them. Copies their records and holds no lock meanwhile.
+  std::string Encode(uint64_t first_sequence, const std::vector<Proposal*>& proposals) const;
+  // They are under way from now on, and fail with what else is.
+  void Add(uint64_t first_sequence, const std::vector<Proposal*>& proposals) KIWI_EXCLUDES(mu_);
   // The message was never sent.
   void Undo(uint64_t first_sequence, size_t count) KIWI_EXCLUDES(mu_);
   // Null: not (or no longer) here.
@@ -58,15 +63,16 @@ class RemoteProposal final : public Proposal {
   // answer(origin node, bytes) carries a refusal back.
   using Answer = std::function<void(NodeId, std::string)>;
 
-  // kCorruption when the message means nothing; then none is made, and RefusalOf answers it.
-  static Result<std::vector<RemoteProposal*>> Decode(NodeId from, std::string_view message,
-                                                     const Answer& answer);
+  // kCorruption when the message means nothing; then none is made, and RefusalOf answers it. The
+  // proposals share the message: nothing of it is copied, however large it is.
+  static Result<std::vector<RemoteProposal*>> Decode(
+      NodeId from, const std::shared_ptr<const std::string>& message, const Answer& answer);
   // The answer to a message that was not taken: kUnreadable for each proposal that is recognised
   // in it. What is behind the damage nobody can name: then all that is under way is unknown.
   static std::string RefusalOf(std::string_view message);
 
-  // With the kOrigin record in front.
   std::string_view records() const override { return records_; }
+  std::string_view origin_record() const override { return origin_record_; }
   runtime::Priority priority() const override { return priority_; }
   bool slow() const override { return slow_; }
   bool remote() const override { return true; }
@@ -76,7 +82,9 @@ class RemoteProposal final : public Proposal {
  private:
   RemoteProposal() = default;
 
-  std::string records_;
+  std::shared_ptr<const std::string> message_;
+  std::string_view records_;  // in the message
+  std::string origin_record_;
   runtime::Priority priority_ = runtime::Priority::kNormal;
   bool slow_ = false;
   Origin origin_;

@@ -197,7 +197,7 @@ class Node {
   // --- from the peers; the transport's thread, and the snapshot mover's ---
   void Step(Message message) KIWI_EXCLUDES(core_mu_);
   void OnUnreachable(NodeId peer) KIWI_EXCLUDES(core_mu_);
-  void OnForward(NodeId from, std::string_view proposals) KIWI_EXCLUDES(core_mu_);
+  void OnForward(NodeId from, std::string proposals) KIWI_EXCLUDES(core_mu_);
   void OnForwardAnswer(std::string_view answer) KIWI_EXCLUDES(core_mu_);
   // The stream to `peer` broke: what was forwarded on it may have arrived or not.
   void OnForwardDown(NodeId peer) KIWI_EXCLUDES(core_mu_);
@@ -261,9 +261,13 @@ class Node {
   static constexpr int kAllWrites = std::numeric_limits<int>::max();
   // At most max_writes log batches; what is left then is for the log thread.
   void DriveLog(Applying applying, int max_writes) KIWI_EXCLUDES(core_mu_);
+  // These let go of the lock while they copy much.
   void Compose() KIWI_REQUIRES(core_mu_);
   void ComposeEntry() KIWI_REQUIRES(core_mu_);
   void ForwardToLeader(NodeId leader) KIWI_REQUIRES(core_mu_);
+  // Lets go of the lock for a long copy: heartbeats go on. The core may be another's afterwards.
+  template <typename Copy>
+  void Unlocked(const Copy& copy) KIWI_REQUIRES(core_mu_);
   void BlockComposing() KIWI_REQUIRES(core_mu_);
   void RefuseWaiting(ProposalError error) KIWI_REQUIRES(core_mu_);
   void RefuseRemote() KIWI_REQUIRES(core_mu_);

@@ -13,6 +13,13 @@
 #include "raft/node/node.h"
 
 namespace kiwi::raft {
+namespace {
+
+constexpr size_t kEnvelopeRoom = 32;
+// Copying more than this takes longer than anybody should wait for the core.
+constexpr size_t kLargeCopy = 256 << 10;
+
+}  // namespace
 
 void Node::WakeLogThread() {
   {
@@ -153,27 +160,45 @@ void Node::ComposeEntry() {
   if (composing_.empty()) return;
 
   InFlight entry;
-  size_t bytes = 32;
-  for (Proposal* proposal : composing_) {
-    bytes += proposal->records().size();
+  entry.proposals.swap(composing_);
+  size_t bytes = kEnvelopeRoom;
+  for (Proposal* proposal : entry.proposals) {
+    bytes += proposal->origin_record().size() + proposal->records().size();
     entry.slow = entry.slow || proposal->slow();
     entry.timed = entry.timed || proposal->log_times() != nullptr;
   }
   auto payload = std::make_shared<std::string>();
-  payload->reserve(bytes);
-  AppendEnvelope({.time_ms = entry_clock_.Stamp(), .seed = random_.Next()}, payload.get());
-  for (const Proposal* proposal : composing_) payload->append(proposal->records());
+  const Term term = core_->term();
+  const Envelope envelope{.time_ms = entry_clock_.Stamp(), .seed = random_.Next()};
+  const auto compose = [&] {
+    payload->reserve(bytes);
+    AppendEnvelope(envelope, payload.get());
+    for (const Proposal* proposal : entry.proposals) {
+      payload->append(proposal->origin_record()).append(proposal->records());
+    }
+  };
+  if (bytes < kLargeCopy) {
+    compose();
+  } else {
+    Unlocked(compose);
+  }
 
-  Result<ProposeResult> proposed = core_->Propose(std::move(payload));
-  if (!proposed.ok()) {
-    // They stay in composing_: too much is uncommitted, or the leadership is on its way elsewhere.
-    if (proposed.status().code() == StatusCode::kNotLeader) BlockComposing();
+  Status refused;
+  // Of another term, it could have been stamped before what lies in the log by now.
+  if (core_->term() != term) refused = {StatusCode::kNotLeader, "the term is over"};
+  if (refused.ok()) {
+    Result<ProposeResult> proposed = core_->Propose(std::move(payload));
+    refused = proposed.status();
+    if (proposed.ok()) entry.index = proposed->index;
+  }
+  if (!refused.ok()) {
+    // Too much is uncommitted, or the leadership is on its way elsewhere.
+    composing_.swap(entry.proposals);
+    if (refused.code() == StatusCode::kNotLeader) BlockComposing();
     return;
   }
-  entry.term = proposed->term;
-  entry.index = proposed->index;
+  entry.term = term;
   if (entry.timed) entry.times.proposed = Ticks::Now();
-  entry.proposals.swap(composing_);
   in_flight_.push_back(std::move(entry));
   entries_composed_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -185,18 +210,36 @@ void Node::ForwardToLeader(NodeId leader) {
   }
   if (composing_.empty()) queue_.Take(options_.max_entry_bytes, &composing_);
   if (composing_.empty()) return;
+  std::vector<Proposal*> proposals = std::exchange(composing_, {});
+  size_t bytes = 0;
+  for (const Proposal* proposal : proposals) bytes += proposal->records().size();
+  const uint64_t first = forwarded_.Reserve(proposals.size());
   std::string message;
-  const uint64_t first = forwarded_.Add(composing_, &message);
-  for (Proposal* proposal : composing_) {  // before the answer, which may apply them
+  const auto encode = [&] { message = forwarded_.Encode(first, proposals); };
+  if (bytes < kLargeCopy) {
+    encode();
+  } else {
+    Unlocked(encode);
+  }
+  for (Proposal* proposal : proposals) {  // before the answer, which may apply them
     if (LogTimes* const times = proposal->log_times()) *times = {.proposed = Ticks::Now()};
   }
-  if (const Status s = peers_->Forward(leader, std::move(message)); s.ok()) {
-    composing_.clear();
+  forwarded_.Add(first, proposals);
+  if (core_->leader() == leader && peers_->Forward(leader, std::move(message)).ok()) {
     blocked_since_ns_ = 0;
-  } else {
-    forwarded_.Undo(first, composing_.size());
-    BlockComposing();
+    return;
   }
+  forwarded_.Undo(first, proposals.size());
+  composing_.swap(proposals);
+  BlockComposing();
+}
+
+// The proposals at hand are the log owner's alone meanwhile: in no queue that others may empty.
+template <typename Copy>
+void Node::Unlocked(const Copy& copy) {
+  core_mu_.Unlock();
+  copy();
+  core_mu_.Lock();
 }
 
 void Node::TakeReadys() {

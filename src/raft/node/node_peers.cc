@@ -181,14 +181,15 @@ void Node::ReportSnapshot(NodeId peer, bool success) {
 
 // --- forwarded writes ---
 
-void Node::OnForward(NodeId from, std::string_view proposals) {
-  auto read = RemoteProposal::Decode(from, proposals, [this](NodeId origin, std::string answer) {
+void Node::OnForward(NodeId from, std::string proposals) {
+  const auto message = std::make_shared<const std::string>(std::move(proposals));
+  auto read = RemoteProposal::Decode(from, message, [this](NodeId origin, std::string answer) {
     peers_->AnswerForward(origin, std::move(answer));
   });
   if (!read.ok()) {
     KIWI_LOG(kWarn, "forwarded writes refused from={} error=\"{}\"", from,
              read.status().ToString());
-    return peers_->AnswerForward(from, RemoteProposal::RefusalOf(proposals));
+    return peers_->AnswerForward(from, RemoteProposal::RefusalOf(*message));
   }
   const bool leading = is_leader();
   for (RemoteProposal* proposal : *read) {

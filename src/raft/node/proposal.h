@@ -40,6 +40,8 @@ class Proposal {
  public:
   virtual ~Proposal() = default;
   virtual std::string_view records() const = 0;
+  // A record that stands in front of them in the log; it says where they come from.
+  virtual std::string_view origin_record() const { return {}; }
   virtual runtime::Priority priority() const = 0;
   // Applying it may take long: it must not be applied on a net loop.
   virtual bool slow() const = 0;

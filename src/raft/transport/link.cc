@@ -280,9 +280,11 @@ Status Link::OnServiceFrame(const Frame& frame, Assembly& lane) {
                                                std::to_string(options_.max_message_bytes) +
                                                " bytes");
   }
-  lane.payload.append(payload);
+  const bool more = (frame.flags & kFrameMore) != 0;
+  const size_t whole = more ? options_.max_message_bytes : lane.payload.size() + payload.size();
+  AppendPiece(payload, whole, &lane.payload);
   lane.kind = frame.kind;
-  lane.in_service = (frame.flags & kFrameMore) != 0;
+  lane.in_service = more;
   if (lane.in_service) return Status::Ok();
   if (counters_ != nullptr) Bump<uint64_t>(counters_->services_received, 1);
   owner_->OnLinkService(*this, frame.kind, std::exchange(lane.payload, {}));

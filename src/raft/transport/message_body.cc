@@ -169,14 +169,18 @@ Status EntriesReader::TakeHead(std::string_view* bytes) {
   return Status::Ok();
 }
 
+void AppendPiece(std::string_view piece, size_t whole, std::string* out) {
+  const size_t needed = out->size() + piece.size();
+  if (out->capacity() < needed) {
+    out->reserve(std::min(std::max(whole, needed),
+                          std::max({kFreeRoom, kRoomPerByteHeld * out->size(), needed})));
+  }
+  out->append(piece);
+}
+
 void EntriesReader::TakePayload(std::string_view* bytes) {
   const size_t n = std::min(missing_, bytes->size());
-  const size_t whole = payload_.size() + missing_;
-  if (payload_.capacity() < whole) {
-    payload_.reserve(std::min(
-        whole, std::max({kFreeRoom, kRoomPerByteHeld * payload_.size(), payload_.size() + n})));
-  }
-  payload_.append(bytes->substr(0, n));
+  AppendPiece(bytes->substr(0, n), payload_.size() + missing_, &payload_);
   bytes->remove_prefix(n);
   missing_ -= n;
   if (missing_ == 0) EndEntry();

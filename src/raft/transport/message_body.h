@@ -72,6 +72,10 @@ class BodyCache {
   size_t next_ = 0;
 };
 
+// Appends to *out, which will grow to `whole` bytes at most. Room follows what has come, in steps so
+// large that the loop never copies much at once.
+void AppendPiece(std::string_view piece, size_t whole, std::string* out);
+
 // Puts entries together from the frames' payloads as they come.
 class EntriesReader {
  public:

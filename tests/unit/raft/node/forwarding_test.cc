@@ -31,15 +31,25 @@ std::string Set(const char* key) {
   return record;
 }
 
+std::string Forward(ForwardedProposals& ours, const std::vector<Proposal*>& writes) {
+  const uint64_t first = ours.Reserve(writes.size());
+  ours.Add(first, writes);
+  return ours.Encode(first, writes);
+}
+
+Result<std::vector<RemoteProposal*>> Decode(const std::string& message,
+                                            const RemoteProposal::Answer& answer) {
+  return RemoteProposal::Decode(2, std::make_shared<const std::string>(message), answer);
+}
+
 const RemoteProposal::Answer kNobodyAnswers = [](NodeId, const std::string&) { FAIL(); };
 
 TEST(Forwarding, ADamagedRecordRefusesTheWholeMessageByName) {
   ForwardedProposals ours(kIncarnation);
   Write good(Set("a"));
   Write bad("\x7f not a record");
-  std::string message;
-  ours.Add({&good, &bad}, &message);
-  EXPECT_FALSE(RemoteProposal::Decode(2, message, kNobodyAnswers).ok());
+  std::string message = Forward(ours, {&good, &bad});
+  EXPECT_FALSE(Decode(message, kNobodyAnswers).ok());
 
   const auto refused = ours.TakeRefused(RemoteProposal::RefusalOf(message));
   ASSERT_EQ(refused.size(), 2u);
@@ -55,12 +65,10 @@ TEST(Forwarding, WhatCannotBeNamedIsUnknownWithAllThatIsUnderWay) {
     Write earlier(Set("a"));
     Write first(Set("b"));
     Write second(Set("c"));
-    std::string before;
-    ours.Add({&earlier}, &before);
-    std::string message;
-    ours.Add({&first, &second}, &message);
+    std::string before = Forward(ours, {&earlier});
+    std::string message = Forward(ours, {&first, &second});
     message.resize(cut == 12 ? message.size() - 2 : cut);
-    ASSERT_FALSE(RemoteProposal::Decode(2, message, kNobodyAnswers).ok());
+    ASSERT_FALSE(Decode(message, kNobodyAnswers).ok());
     const auto refused = ours.TakeRefused(RemoteProposal::RefusalOf(message));
     EXPECT_EQ(refused.size(), 3u) << cut;
     for (const auto& [proposal, error] : refused) {
@@ -74,10 +82,8 @@ TEST(Forwarding, AnAnswerToAnEarlierLifeOfThisNodeMeansNothing) {
   ForwardedProposals before(kIncarnation + 1);
   ForwardedProposals ours(kIncarnation);
   Write write(Set("a"));
-  std::string message;
-  before.Add({&write}, &message);
-  std::string same;
-  ours.Add({&write}, &same);
+  std::string message = Forward(before, {&write});
+  std::string same = Forward(ours, {&write});
   EXPECT_TRUE(ours.TakeRefused(RemoteProposal::RefusalOf(message)).empty());
   EXPECT_EQ(ours.TakeAll().size(), 1u);
 }
@@ -86,8 +92,7 @@ TEST(Forwarding, ADamagedAnswerLeavesNobodyWaiting) {
   ForwardedProposals ours(kIncarnation);
   Write first(Set("a"));
   Write second(Set("b"));
-  std::string message;
-  ours.Add({&first, &second}, &message);
+  std::string message = Forward(ours, {&first, &second});
   std::string answer = RemoteProposal::RefusalOf(message);
   answer.resize(answer.size() - 1);
   const auto refused = ours.TakeRefused(answer);
