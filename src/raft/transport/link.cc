@@ -40,7 +40,8 @@ Link::Link(LinkOwner* owner, const TransportOptions& options, net::Connection* c
       peer_(hello.to),
       lanes_{Assembly(options.max_message_bytes), Assembly(options.max_message_bytes)},
       born_ms_(MonotonicMs()),
-      alive_ms_(born_ms_) {
+      alive_ms_(born_ms_),
+      window_(options.window_bytes) {
   connection->SetHandler(this);
   setsockopt(connection->fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentLowWater,
              sizeof kNotSentLowWater);
@@ -55,7 +56,8 @@ Link::Link(LinkOwner* owner, const TransportOptions& options, net::Connection* c
       address_(connection->peer_address()),
       lanes_{Assembly(options.max_message_bytes), Assembly(options.max_message_bytes)},
       born_ms_(MonotonicMs()),
-      alive_ms_(born_ms_) {
+      alive_ms_(born_ms_),
+      window_(options.window_bytes) {
   connection->SetHandler(this);
   setsockopt(connection->fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentLowWater,
              sizeof kNotSentLowWater);
@@ -74,17 +76,25 @@ void Link::WriteFrame(FrameType type, std::string_view payload, uint8_t kind) {
   connection_->Write(std::string_view(bytes));
 }
 
+void Link::WritePing(uint64_t mark) {
+  std::string payload;
+  PutFixed<int64_t>(&payload, mark == 0 ? SystemClock().MonotonicNs() : 0);
+  PutFixed<uint64_t>(&payload, mark);
+  WriteFrame(FrameType::kPing, payload);
+}
+
 bool Link::WantsPump() {
   return established() && queue_ != nullptr &&
-         connection_->unsent_bytes() < options_.socket_backlog_bytes && queue_->HasFrames();
+         connection_->unsent_bytes() < options_.socket_backlog_bytes && queue_->HasFrames(window_);
 }
 
 void Link::Pump(int64_t now_ms) {
   if (!established() || queue_ == nullptr) return;
   const size_t before = connection_->unsent_bytes();
-  const size_t done = queue_->Pump(*connection_, options_.socket_backlog_bytes, now_ms);
+  const size_t done = queue_->Pump(*connection_, options_.socket_backlog_bytes, now_ms, &window_);
   const size_t bytes = connection_->unsent_bytes() - before;
   written_ += bytes;
+  if (const uint64_t mark = window_.TakeMark(); mark != 0) WritePing(mark);
   if (counters_ == nullptr || (bytes == 0 && done == 0)) return;
   Bump<uint64_t>(counters_->bytes_sent, bytes);
   Bump<uint64_t>(
@@ -113,9 +123,7 @@ void Link::Tick(int64_t now_ms) {
     Close(LinkError::kTimeout, Status(StatusCode::kNetwork, "no sign of life in time"));
   } else if (now_ms - pinged_ms_ >= options_.ping_interval_ms) {
     pinged_ms_ = now_ms;
-    std::string payload;
-    PutFixed<int64_t>(&payload, SystemClock().MonotonicNs());
-    WriteFrame(FrameType::kPing, payload);
+    WritePing(0);
   }
 }
 
@@ -220,7 +228,14 @@ void Link::Establish() {
 
 Status Link::OnPong(std::string_view payload) {
   int64_t sent_ns = 0;
-  if (!GetFixed(&payload, &sent_ns)) return Unexpected("an answer to no ping");
+  uint64_t mark = 0;
+  if (!GetFixed(&payload, &sent_ns) || !GetFixed(&payload, &mark)) {
+    return Unexpected("an answer to no ping");
+  }
+  if (mark != 0) {
+    window_.Answered(mark);
+    return Status::Ok();
+  }
   const int64_t rtt_us = (SystemClock().MonotonicNs() - sent_ns) / 1000;
   if (counters_ != nullptr && rtt_us >= 0) {
     counters_->rtt_us.store(rtt_us, std::memory_order_relaxed);

@@ -16,6 +16,7 @@
 #include "raft/transport/frame.h"
 #include "raft/transport/message_body.h"
 #include "raft/transport/send_queue.h"
+#include "raft/transport/send_window.h"
 #include "raft/transport/transport.h"
 
 namespace kiwi::raft {
@@ -109,6 +110,8 @@ class Link final : public net::Connection::Handler {
   void Deliver(Message&& message);
   void Establish();
   void WriteFrame(FrameType type, std::string_view payload, uint8_t kind = 0);
+  // mark 0: it asks for the round trip's time.
+  void WritePing(uint64_t mark);
   void CloseFor(const Status& reason);
   void Down(LinkError error, const Status& reason);
 
@@ -134,6 +137,7 @@ class Link final : public net::Connection::Handler {
   int64_t born_ms_;
   int64_t alive_ms_;  // when something last moved
   int64_t pinged_ms_ = 0;
+  SendWindow window_;
   uint64_t written_ = 0;          // bytes handed to the connection
   uint64_t taken_by_socket_ = 0;  // of them, at the last tick
 };

@@ -62,7 +62,7 @@ bool EntriesBody::Holds(const std::vector<Entry>& entries) const {
   return entries.size() == count_ && same(entries.front(), first_) && same(entries.back(), last_);
 }
 
-const std::vector<SharedBytes>* EntriesBody::FrameAt(size_t i) {
+const EntriesBody::FramePieces* EntriesBody::FrameAt(size_t i) {
   if (i == frames_.size()) {
     if (rest_.empty()) return nullptr;
     frames_.push_back(MakeFrame());
@@ -71,23 +71,24 @@ const std::vector<SharedBytes>* EntriesBody::FrameAt(size_t i) {
 }
 
 // The next frame's payload; its first place is left for the header.
-std::vector<SharedBytes> EntriesBody::Cut(size_t* bytes) {
-  std::vector<SharedBytes> pieces(1);
-  *bytes = 0;
-  while (!rest_.empty() && *bytes < options_.frame_bytes) {
+EntriesBody::FramePieces EntriesBody::Cut() {
+  FramePieces cut;
+  cut.pieces.resize(1);
+  while (!rest_.empty() && cut.raw_bytes < options_.frame_bytes) {
     SharedBytes& front = rest_.front();
-    const size_t n = std::min(front.bytes.size(), options_.frame_bytes - *bytes);
-    pieces.push_back({front.owner, front.bytes.substr(0, n)});
+    const size_t n = std::min(front.bytes.size(), options_.frame_bytes - cut.raw_bytes);
+    cut.pieces.push_back({front.owner, front.bytes.substr(0, n)});
     front.bytes.remove_prefix(n);
-    *bytes += n;
+    cut.raw_bytes += n;
     if (front.bytes.empty()) rest_.pop_front();
   }
-  return pieces;
+  return cut;
 }
 
-std::vector<SharedBytes> EntriesBody::MakeFrame() {
-  size_t bytes = 0;
-  std::vector<SharedBytes> pieces = Cut(&bytes);
+EntriesBody::FramePieces EntriesBody::MakeFrame() {
+  FramePieces made = Cut();
+  std::vector<SharedBytes>& pieces = made.pieces;
+  size_t bytes = made.raw_bytes;
   Frame frame;
   frame.type = FrameType::kEntries;
   frame.flags = static_cast<uint8_t>(kFrameLow | (rest_.empty() ? 0 : kFrameMore));
@@ -116,7 +117,7 @@ std::vector<SharedBytes> EntriesBody::MakeFrame() {
   for (const SharedBytes& piece : pieces) header.Cover(piece.bytes);
   auto owner = std::make_shared<const std::string>(header.Finish());
   pieces[0] = {owner, *owner};
-  return pieces;
+  return made;
 }
 
 std::shared_ptr<EntriesBody> BodyCache::Get(const std::vector<Entry>& entries) {

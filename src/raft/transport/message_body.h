@@ -33,16 +33,20 @@ class EntriesBody {
   // entries is not empty.
   EntriesBody(const std::vector<Entry>& entries, const BodyOptions& options);
 
-  // The pieces of frame i, header first; null behind the last. Made when first asked for, and kept
-  // until the body goes: what is not compressed costs a header only.
-  const std::vector<SharedBytes>* FrameAt(size_t i);
+  struct FramePieces {
+    std::vector<SharedBytes> pieces;  // header first
+    size_t raw_bytes = 0;             // of entries, unpacked
+  };
+  // Frame i; null behind the last. Made when first asked for, and kept until the body goes: what is
+  // not compressed costs a header only.
+  const FramePieces* FrameAt(size_t i);
   size_t raw_bytes() const { return raw_bytes_; }
   bool Holds(const std::vector<Entry>& entries) const;
 
  private:
   void Own(std::string bytes);
-  std::vector<SharedBytes> Cut(size_t* bytes);
-  std::vector<SharedBytes> MakeFrame();
+  FramePieces Cut();
+  FramePieces MakeFrame();
 
   const BodyOptions options_;
   // What identifies the entries; holding the payloads keeps their addresses from being used again.
@@ -50,9 +54,9 @@ class EntriesBody {
   const Entry last_;
   const size_t count_;
   size_t raw_bytes_ = 0;
-  std::deque<SharedBytes> rest_;                  // not cut yet
-  std::vector<std::vector<SharedBytes>> frames_;  // made
-  int incompressible_ = 0;                        // so many frames are not tried
+  std::deque<SharedBytes> rest_;     // not cut yet
+  std::vector<FramePieces> frames_;  // made
+  int incompressible_ = 0;           // so many frames are not tried
 };
 
 // The bodies made last. Small ones live here for a while, so that each peer's turn finds them; large

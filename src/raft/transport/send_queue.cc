@@ -81,10 +81,13 @@ void SendQueue::Close() {
   for (LaneState& lane : lanes_) lane = {};
 }
 
-bool SendQueue::HasFrames() {
-  if (cursors_[0].active || cursors_[1].active) return true;
+bool SendQueue::HasFrames(const SendWindow& window) {
   MutexLock lock(mu_);
-  return !lanes_[0].items.empty() || !lanes_[1].items.empty();
+  for (const Lane lane : {Lane::kHigh, Lane::kLow}) {
+    const auto i = static_cast<size_t>(lane);
+    if (Open(lane, window) && (cursors_[i].active || !lanes_[i].items.empty())) return true;
+  }
+  return false;
 }
 
 bool SendQueue::Next(Lane lane) {
@@ -126,7 +129,8 @@ void SendQueue::Begin(Cursor& cursor, Item item) {
   AppendFrame(frame, &head_);
 }
 
-size_t SendQueue::Pump(net::Connection& connection, size_t backlog, int64_t now_ms) {
+size_t SendQueue::Pump(net::Connection& connection, size_t backlog, int64_t now_ms,
+                       SendWindow* window) {
   {
     MutexLock lock(mu_);
     for (Item item; held_.PopDue(now_ms, &item);) {
@@ -138,46 +142,50 @@ size_t SendQueue::Pump(net::Connection& connection, size_t backlog, int64_t now_
   // would be fed for as long as somebody fills the queue.
   size_t handed = connection.unsent_bytes();
   while (handed < backlog) {
+    const auto next = [&](Lane lane) { return Open(lane, *window) && Next(lane); };
     Lane lane = Lane::kHigh;
-    if (high_in_a_row_ >= kHighInARow && Next(Lane::kLow)) {
+    if (high_in_a_row_ >= kHighInARow && next(Lane::kLow)) {
       lane = Lane::kLow;
-    } else if (!Next(Lane::kHigh)) {
-      if (!Next(Lane::kLow)) break;
+    } else if (!next(Lane::kHigh)) {
+      if (!next(Lane::kLow)) break;
       lane = Lane::kLow;
     }
     Cursor& cursor = cursors_[static_cast<size_t>(lane)];
-    size_t bytes = 0;
-    const bool done = cursor.payload != nullptr ? EmitServiceFrame(lane, cursor, connection, &bytes)
-                                                : EmitMessageFrame(cursor, connection, &bytes);
-    handed += bytes;
-    high_in_a_row_ = lane == Lane::kLow ? 0 : high_in_a_row_ + bytes;
-    Sent(lane, cursor, bytes, done);
-    if (done) ++done_count;
+    const Emitted emitted = cursor.payload != nullptr ? EmitServiceFrame(lane, cursor, connection)
+                                                      : EmitMessageFrame(cursor, connection);
+    handed += emitted.bytes;
+    window->Sent(emitted.raw_bytes);
+    high_in_a_row_ = lane == Lane::kLow ? 0 : high_in_a_row_ + emitted.bytes;
+    Sent(lane, cursor, emitted.raw_bytes, emitted.done);
+    if (emitted.done) ++done_count;
   }
   return done_count;
 }
 
-bool SendQueue::EmitMessageFrame(Cursor& cursor, net::Connection& connection, size_t* bytes) {
+SendQueue::Emitted SendQueue::EmitMessageFrame(Cursor& cursor, net::Connection& connection) {
+  Emitted emitted;
   if (!head_.empty()) {
     connection.Write(std::string_view(head_));
-    *bytes += head_.size();
+    emitted.bytes = emitted.raw_bytes = head_.size();
     head_.clear();
-    if (cursor.body == nullptr) return true;
+    emitted.done = cursor.body == nullptr;
+    if (emitted.done) return emitted;
   }
-  const std::vector<SharedBytes>* pieces = cursor.body->FrameAt(cursor.frame);
-  for (const SharedBytes& piece : *pieces) {
+  const EntriesBody::FramePieces* frame = cursor.body->FrameAt(cursor.frame);
+  for (const SharedBytes& piece : frame->pieces) {
     connection.WriteShared(piece.owner, piece.bytes);
-    *bytes += piece.bytes.size();
+    emitted.bytes += piece.bytes.size();
   }
-  return cursor.body->FrameAt(++cursor.frame) == nullptr;
+  emitted.raw_bytes += frame->raw_bytes;
+  emitted.done = cursor.body->FrameAt(++cursor.frame) == nullptr;
+  return emitted;
 }
 
-bool SendQueue::EmitServiceFrame(Lane lane, Cursor& cursor, net::Connection& connection,
-                                 size_t* bytes) {
+SendQueue::Emitted SendQueue::EmitServiceFrame(Lane lane, Cursor& cursor,
+                                               net::Connection& connection) {
   const std::string_view raw =
       std::string_view(*cursor.payload).substr(cursor.offset, options_.body.frame_bytes);
   cursor.offset += raw.size();
-  *bytes = kFrameHeaderBytes + raw.size();
   const bool done = cursor.offset == cursor.payload->size();
   Frame frame;
   frame.type = FrameType::kService;
@@ -192,6 +200,7 @@ bool SendQueue::EmitServiceFrame(Lane lane, Cursor& cursor, net::Connection& con
     frame.raw_bytes = static_cast<uint32_t>(raw.size());
     frame.payload = packed_;
   }
+  const Emitted emitted = {kFrameHeaderBytes + frame.payload.size(), raw.size(), done};
   FrameHeader header(frame, frame.payload.size());
   header.Cover(frame.payload);
   connection.Write(header.Finish());
@@ -200,7 +209,7 @@ bool SendQueue::EmitServiceFrame(Lane lane, Cursor& cursor, net::Connection& con
   } else {
     connection.WriteShared(cursor.payload, raw);
   }
-  return done;
+  return emitted;
 }
 
 void SendQueue::Sent(Lane lane, Cursor& cursor, size_t bytes, bool done) {

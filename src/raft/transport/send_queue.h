@@ -14,6 +14,7 @@
 #include "raft/core/message.h"
 #include "raft/transport/delay_line.h"
 #include "raft/transport/message_body.h"
+#include "raft/transport/send_window.h"
 #include "raft/transport/transport.h"
 
 namespace kiwi::raft {
@@ -23,6 +24,8 @@ enum class Lane : uint8_t { kHigh = 0, kLow = 1 };
 struct SendQueueOptions {
   // Of each lane; an empty lane takes one item whatever its size.
   size_t bytes_max[2] = {64 << 20, 64 << 20};
+  // Heartbeats and votes do not wait for the window; nor do the answers that open it.
+  bool window_for_high = false;
   size_t count_max[2] = {1 << 20, 1 << 20};
   BodyOptions body;
   bool join_only = false;  // takes kServiceJoin only
@@ -43,10 +46,10 @@ class SendQueue {
   void Close();  // drops what there is, and takes nothing more
 
   // --- the loop's thread ---
-  // Hands frames to the connection until it has `backlog` unsent; the number of messages that went
-  // out whole.
-  size_t Pump(net::Connection& connection, size_t backlog, int64_t now_ms);
-  bool HasFrames();  // Pump would find something
+  // Hands frames to the connection until it has `backlog` unsent, or the window is full; the number
+  // of messages that went out whole.
+  size_t Pump(net::Connection& connection, size_t backlog, int64_t now_ms, SendWindow* window);
+  bool HasFrames(const SendWindow& window);  // Pump would find something
 
  private:
   struct Item {
@@ -76,10 +79,19 @@ class SendQueue {
 
   static Lane LaneOf(const Message& message);
   Status Add(Item item, const fault::LinkVerdict& verdict);
+  bool Open(Lane lane, const SendWindow& window) const {
+    return !window.Full() || (lane == Lane::kHigh && !options_.window_for_high);
+  }
   bool Next(Lane lane);  // makes the cursor active
   void Begin(Cursor& cursor, Item item);
-  bool EmitMessageFrame(Cursor& cursor, net::Connection& connection, size_t* bytes);
-  bool EmitServiceFrame(Lane lane, Cursor& cursor, net::Connection& connection, size_t* bytes);
+  // What a frame took of the connection, and what it is unpacked.
+  struct Emitted {
+    size_t bytes = 0;
+    size_t raw_bytes = 0;
+    bool done = false;  // the item ends with it
+  };
+  Emitted EmitMessageFrame(Cursor& cursor, net::Connection& connection);
+  Emitted EmitServiceFrame(Lane lane, Cursor& cursor, net::Connection& connection);
   void Sent(Lane lane, Cursor& cursor, size_t bytes, bool done);
 
   const SendQueueOptions options_;

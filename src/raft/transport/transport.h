@@ -11,8 +11,8 @@
 //   a later connection brings: what was under way is then not known, and nothing is sent again.
 //
 // Every queue has a bound: Send drops a message and reports the peer unreachable, SendService
-// refuses. What was handed to the socket and is not sent yet stays below socket_backlog_bytes, so
-// that a heartbeat waits for no more than that.
+// refuses. What was handed to the socket and is not sent yet stays below socket_backlog_bytes, and
+// what the peer has yet to read and unpack below window_bytes: a heartbeat waits for no more than that.
 #pragma once
 
 #include <array>
@@ -57,6 +57,9 @@ struct TransportOptions {
   size_t compress_min_bytes = 64 << 10;           // entries of so much are LZ4-compressed; 0: never
   size_t max_message_bytes = size_t{1280} << 20;  // a longer incoming message breaks its link
   size_t socket_backlog_bytes = 512 << 10;
+  // Of entries and services, unpacked, that a peer has not worked off yet: a heartbeat waits for no
+  // more than that, however well it compresses.
+  size_t window_bytes = 4 << 20;
 
   // Per peer. One message is taken by an empty lane whatever its size.
   size_t data_queue_bytes = size_t{128} << 20;

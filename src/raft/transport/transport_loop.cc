@@ -196,6 +196,7 @@ std::shared_ptr<SendQueue> Transport::Impl::MakeQueue(StreamKind stream, bool jo
     o.count_max[0] = options_.control_queue_count;
     o.bytes_max[1] = options_.data_queue_bytes;
   } else {
+    o.window_for_high = true;
     o.bytes_max[0] = options_.command_queue_bytes;
     o.bytes_max[1] = options_.bulk_queue_bytes;
   }
