@@ -48,6 +48,8 @@ void Simulation::StartNode(Node& node) {
   auto raw = raft::RawNode::Create(options, node.log.get());
   if (!raw.ok()) throw Violation("restart: " + raw.status().ToString());
   node.raw = std::move(*raw);
+  node.log->SetSlow(slow_reads_);
+  node.fetch_scheduled = false;
   node.up = true;
   node.role = Role::kFollower;
   node.led_term = 0;
@@ -154,6 +156,22 @@ void Simulation::AfterStep(Node& node) {
   Pump(node);
 }
 
+void Simulation::ScheduleFetch(Node& node) {
+  if (!node.up || node.fetch_scheduled || node.log->wanted() == 0) return;
+  node.fetch_scheduled = true;
+  Schedule(random_.Below(Rare(10) ? 50000 : 3000), EventKind::kFetched,
+           static_cast<uint32_t>(node.id - 1));
+}
+
+void Simulation::OnFetched(Node& node) {
+  node.fetch_scheduled = false;
+  ++report_.log_fetches;
+  node.log->Fetch();
+  node.raw->OnEntriesFetched();
+  AfterStep(node);
+  ScheduleFetch(node);
+}
+
 void Simulation::Pump(Node& node) {
   while (node.up && node.raw->HasReady()) {
     Ready ready = node.raw->TakeReady();
@@ -176,6 +194,7 @@ void Simulation::Pump(Node& node) {
       }
     }
   }
+  ScheduleFetch(node);
 }
 
 // What is handed out to be applied is durable here.

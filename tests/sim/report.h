@@ -43,6 +43,7 @@ namespace kiwi::sim {
   X(skewed_clocks, 300)        \
   X(checkpoints, 500)          \
   X(compactions, 300)          \
+  X(log_fetches, 300)          \
   X(snapshots_sent, 50)        \
   X(snapshots_failed, 5)       \
   X(snapshots_installed, 30)   \

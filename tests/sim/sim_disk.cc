@@ -138,6 +138,10 @@ void SimLog::Apply(const DiskBatch& batch) {
 Result<std::vector<Entry>> SimLog::Entries(LogIndex lo, LogIndex hi, uint64_t max_bytes) const {
   if (lo < first_) return Status(StatusCode::kCompacted, "compacted");
   if (hi > LastIndex() + 1) return Status(StatusCode::kUnavailable, "behind the last entry");
+  if (slow_ && lo < hi && lo != fetched_) {
+    if (wanted_ == 0) wanted_ = lo;
+    return Status(StatusCode::kBusy, "to be fetched");
+  }
   std::vector<Entry> out;
   uint64_t bytes = 0;
   for (; lo < hi; ++lo) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -43,11 +44,18 @@ class SimLog final : public raft::LogReader {
   const raft::SnapshotMeta& snapshot() const { return snapshot_; }
   // While set, GetSnapshot() says that one is being made.
   void SetSnapshotBusy(bool busy) { snapshot_busy_ = busy; }
+  // From now on what is asked for has to be fetched first. Wanted: from which entry on; 0: nothing.
+  void SetSlow(bool slow) { slow_ = slow; }
+  raft::LogIndex wanted() const { return wanted_; }
+  void Fetch() { fetched_ = std::exchange(wanted_, 0); }
 
  private:
   raft::InitialState state_;
   raft::SnapshotMeta snapshot_;
   bool snapshot_busy_ = false;
+  bool slow_ = false;
+  mutable raft::LogIndex wanted_ = 0;
+  raft::LogIndex fetched_ = 0;
   raft::LogIndex first_ = 1;
   raft::Term before_first_ = 0;
   std::vector<raft::Entry> entries_;

@@ -58,7 +58,8 @@ Simulation::Simulation(uint64_t seed, uint64_t max_events, bool trace)
       max_events_(max_events),
       trace_(trace),
       random_(seed),
-      lax_(Random(~seed).OneIn(4)) {
+      lax_(Random(~seed).OneIn(4)),
+      slow_reads_(Random(~seed + 1).OneIn(3)) {
   profile_ = DrawProfile(&random_);
   raft::NodeInvariants::SetHandler(
       [](const char* violated) { throw Violation(std::string("node invariant: ") + violated); });
@@ -157,6 +158,9 @@ void Simulation::Dispatch(const Event& event) {
       break;
     case EventKind::kCheckpointed:
       OnCheckpointed(node);
+      break;
+    case EventKind::kFetched:
+      OnFetched(node);
       break;
     case EventKind::kSnapshotReport:
       node.raw->ReportSnapshot(event.arg >> 1, (event.arg & 1) != 0);

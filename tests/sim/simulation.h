@@ -118,6 +118,7 @@ class Simulation {
     std::deque<Entry> to_apply;
     bool apply_scheduled = false;
     bool pump_scheduled = false;
+    bool fetch_scheduled = false;
     std::deque<Batch> batches;
     bool sync_scheduled = false;
     uint64_t last_persisted = 0;
@@ -145,6 +146,7 @@ class Simulation {
     kRestart,
     kResume,
     kCheckpointed,
+    kFetched,
     kSnapshotReport,
     kUnreachable,
     kClient,
@@ -204,6 +206,8 @@ class Simulation {
   void ApplyOne(Node& node, const Entry& entry);
   void CheckDigest(const Node& node);
   void OnCheckpointed(Node& node);
+  void ScheduleFetch(Node& node);
+  void OnFetched(Node& node);
   bool CrashPoint(Node& node, uint64_t* counter);
 
   // clients.cc
@@ -251,7 +255,8 @@ class Simulation {
   const bool trace_;
   Random random_;
   Profile profile_;
-  const bool lax_;  // nodes sync votes and terms only; machines crash
+  const bool lax_;         // nodes sync votes and terms only; machines crash
+  const bool slow_reads_;  // of logs: the core has to ask again
   Report report_;
   Time now_ = 0;
   uint64_t sequence_ = 0;

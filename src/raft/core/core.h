@@ -45,6 +45,7 @@ class Core {
   void Advance(uint64_t ready_number);
   void OnPersisted(uint64_t ready_number);
   void OnApplied(LogIndex index);
+  void OnEntriesFetched();
 
   NodeId id() const { return options_.id; }
   Role role() const { return role_; }
@@ -184,7 +185,8 @@ class Core {
   const CoreOptions options_;
   Random random_;
   RaftLog log_;
-  Status error_;  // the first failure to read the log
+  Status error_;           // the first failure to read the log
+  bool fetching_ = false;  // committed entries that the log could not give at once
 
   Term term_ = 0;
   NodeId vote_ = kNoNode;

@@ -45,6 +45,7 @@
   X(kSnapshotRegress, "an old snapshot is installed over a newer log")                            \
   X(kSnapshotFailureIgnored, "a failed snapshot is waited for for ever")                          \
   X(kProbeStuck, "a lost probe is never repeated")                                                \
+  X(kFetchForgotten, "what the log could not give at once is never applied")                      \
   X(kInflightNeverFreed, "the window is never freed")                                             \
   X(kNoCheckQuorum, "a leader without a quorum stays")                                            \
   X(kPreVoteBumpsTerm, "a pre-vote raises the term")                                              \

@@ -106,6 +106,11 @@ void RawNode::OnApplied(LogIndex index) {
   CheckStep(*core_);
 }
 
+void RawNode::OnEntriesFetched() {
+  core_->OnEntriesFetched();
+  CheckStep(*core_);
+}
+
 NodeId RawNode::id() const { return core_->id(); }
 Role RawNode::role() const { return core_->role(); }
 NodeId RawNode::leader() const { return core_->leader(); }

@@ -140,6 +140,9 @@ class RawNode {
   void OnPersisted(uint64_t ready_number);
   // The state machine holds everything up to `index`.
   void OnApplied(LogIndex index);
+  // Entries that the log refused with kBusy can be had now, at least during this call and the Ready
+  // that follows it.
+  void OnEntriesFetched();
 
   NodeId id() const;
   Role role() const;

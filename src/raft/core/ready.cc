@@ -24,7 +24,7 @@ bool Core::HardStateChanged() const {
 }
 
 LogIndex Core::ApplicableIndex() const {
-  if (!error_.ok()) return handed_out_;
+  if (!error_.ok() || fetching_) return handed_out_;
   if (!applying_.empty() && applying_bytes_ >= options_.max_committed_bytes) return handed_out_;
   return KIWI_MUTANT(kApplyBeforePersist) ? commit_ : std::min(commit_, log_.persisted());
 }
@@ -86,8 +86,9 @@ void Core::TakeCommitted(Ready* ready) {
   if (to <= handed_out_) return;
   const Status read =
       log_.Read(handed_out_ + 1, to + 1, options_.max_committed_bytes, &ready->committed_entries);
+  fetching_ = read.code() == StatusCode::kBusy;
   if (!read.ok()) {
-    if (error_.ok()) error_ = read.WithContext("reading committed entries");
+    if (error_.ok() && !fetching_) error_ = read.WithContext("reading committed entries");
     ready->committed_entries.clear();
     return;
   }
@@ -121,6 +122,11 @@ void Core::OnPersisted(uint64_t ready_number) {
     CountOwnVote();
   }
   log_.TrimTail(commit_);
+}
+
+void Core::OnEntriesFetched() {
+  if (!KIWI_MUTANT(kFetchForgotten)) fetching_ = false;
+  appends_wanted_ |= role_ == Role::kLeader && progress_.size() > 1;
 }
 
 void Core::OnApplied(LogIndex index) {

@@ -111,7 +111,8 @@ bool Core::SendAppend(Progress& pr, bool force, bool entries) {
       return false;
     }
     if (!read.ok()) {
-      if (error_.ok()) error_ = read.WithContext("reading entries for a follower");
+      const bool fetching = read.code() == StatusCode::kBusy;
+      if (error_.ok() && !fetching) error_ = read.WithContext("reading entries for a follower");
       return false;
     }
   }

@@ -51,7 +51,8 @@ class LogReader {
   virtual Result<InitialState> GetInitialState() const = 0;
   // Entries in [lo, hi), at least one, then as many as fit in max_bytes (sum of payload sizes):
   // max_bytes = 0 gives exactly one. kCompacted if lo < first_index; kUnavailable if
-  // hi > last_index + 1. lo >= hi gives none.
+  // hi > last_index + 1. lo >= hi gives none. kBusy: it takes long; once RawNode::OnEntriesFetched is
+  // called the core asks again.
   virtual Result<std::vector<Entry>> Entries(LogIndex lo, LogIndex hi,
                                              uint64_t max_bytes) const = 0;
   // For first_index - 1 <= index <= last_index; TermAt(0) is 0 while nothing is compacted. Else
@@ -82,6 +83,10 @@ class Storage : public LogReader {
   virtual Status Compact(LogIndex index) = 0;
   // Payload bytes that the log retains.
   virtual uint64_t SizeBytes() const = 0;
+  // Payload bytes that Entries would have to read from the disk; 0 if it would fail.
+  virtual uint64_t BytesOnDisk(LogIndex /*lo*/, LogIndex /*hi*/, uint64_t /*max_bytes*/) const {
+    return 0;
+  }
 
   // Conveniences over Write(), synced.
   Status Append(const std::vector<Entry>& entries);

@@ -21,6 +21,7 @@ Node::Node(const NodeOptions& options, Storage* log, std::function<Status()> res
            std::function<Status()> flush_log, StateMachine* machine, Clock* clock)
     : options_(options),
       log_(log),
+      fetcher_(log),
       resume_log_(std::move(resume_log)),
       flush_log_(std::move(flush_log)),
       machine_(machine),
@@ -47,7 +48,7 @@ Status Node::Start() {
     KIWI_ASSIGN_OR_RETURN(const InitialState initial, log_->GetInitialState());
     conf_state_ = initial.conf_state;
     written_hard_state_ = initial.hard_state;
-    KIWI_ASSIGN_OR_RETURN(core_, RawNode::Create(core_options, log_));
+    KIWI_ASSIGN_OR_RETURN(core_, RawNode::Create(core_options, &fetcher_));
     applied_index_ = core_options.applied;
     KIWI_ASSIGN_OR_RETURN(const Term applied_term, log_->TermAt(core_options.applied));
     applied_term_ = applied_term;
@@ -62,7 +63,10 @@ Status Node::Start() {
   log_thread_ = std::thread([this] { LogThread(); });
   checkpoint_thread_ = std::thread([this] { CheckpointThread(); });
   if (peers_ != nullptr) tick_thread_ = std::thread([this] { TickThread(); });
-  if (!alone) return {};
+  if (!alone) {
+    fetcher_.Start([this] { OnEntriesFetched(); });
+    return {};
+  }
 
   const LogIndex replay_from = core_options.applied;
   do {
@@ -74,6 +78,7 @@ Status Node::Start() {
     UpdateReadAllowed();
     last = core_->last_index();
   } while (!ReadAllowed() || applied_index() < last);
+  if (peers_ != nullptr) fetcher_.Start([this] { OnEntriesFetched(); });
   KIWI_LOG(kInfo, "raft leader node={} applied={} replayed={}", core_options.id, applied_index(),
            applied_index() - replay_from);
   return {};
@@ -104,6 +109,11 @@ void Node::Stop() {
   }
   if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
   if (log_thread_.joinable()) log_thread_.join();
+  fetcher_.Stop();
+  {
+    MutexLock lock(core_mu_);
+    core_->OnEntriesFetched();  // from now on they are read at once
+  }
   ApplyCommitted(false);
   if (!storage_failed()) {
     const Status s = log_->Sync();

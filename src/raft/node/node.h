@@ -9,7 +9,8 @@
 //     hook decides which thread is asked); the rest goes to a worker.
 //   - the checkpoint thread writes what the applier froze.
 //   - in a group with peers, the tick thread is the core's clock, and the transport's thread steps
-//     what they send. Neither ever waits for the disk: heartbeats go out whatever it does.
+//     what they send. Neither ever waits for the disk: heartbeats go out whatever it does. What the
+//     core wants to read back from there, the log fetcher's thread reads (log_fetcher.h).
 // Whoever has called the core takes its Readys (TakeReadys): messages leave at once, what is to be
 // persisted gathers in next_work_ for the log owner, what is committed in committed_ for the applier.
 // core_mu_ guards the core and is never held over I/O or apply.
@@ -33,6 +34,7 @@
 #include "raft/node/entry_clock.h"
 #include "raft/node/forwarding.h"
 #include "raft/node/group_meter.h"
+#include "raft/node/log_fetcher.h"
 #include "raft/node/members.h"
 #include "raft/node/peers.h"
 #include "raft/node/proposal.h"
@@ -277,6 +279,7 @@ class Node {
   };
   Furthest FurthestPeer() const KIWI_REQUIRES(core_mu_);
   void LeaveToHealthyDisk() KIWI_EXCLUDES(core_mu_);
+  void OnEntriesFetched() KIWI_EXCLUDES(core_mu_);
   void TakeReadys() KIWI_REQUIRES(core_mu_);
   void TakeReady() KIWI_REQUIRES(core_mu_);
   void TakeSnapshot(Ready* ready) KIWI_REQUIRES(core_mu_);
@@ -322,6 +325,7 @@ class Node {
 
   const NodeOptions options_;
   Storage* const log_;
+  LogFetcher fetcher_;  // the log as the core reads it
   const std::function<Status()> resume_log_;
   const std::function<Status()> flush_log_;
   StateMachine* const machine_;

@@ -242,6 +242,16 @@ void Node::Unlocked(const Copy& copy) {
   core_mu_.Lock();
 }
 
+void Node::OnEntriesFetched() {
+  Consequences consequences;
+  {
+    MutexLock lock(core_mu_);
+    core_->OnEntriesFetched();
+    consequences = Settle();
+  }
+  Dispatch(consequences);
+}
+
 void Node::TakeReadys() {
   while (core_->HasReady()) TakeReady();
 }

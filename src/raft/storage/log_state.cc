@@ -146,6 +146,12 @@ Status LogState::CheckRead(LogIndex lo, LogIndex hi, uint64_t max_bytes, LogInde
   return {};
 }
 
+uint64_t LogState::BytesBelowCache(LogIndex lo, LogIndex end) const {
+  uint64_t bytes = 0;
+  for (end = std::min(end, cached_first()); lo < end; ++lo) bytes += sizes_[lo - first_index()];
+  return bytes;
+}
+
 Result<Term> LogState::TermAt(LogIndex index) const {
   if (index == base_index_) return base_term_;
   if (index < base_index_) {

@@ -48,6 +48,8 @@ class LogState {
   // Entries from here on are in memory: cached_first() <= last_index() whenever there are entries.
   LogIndex cached_first() const { return last_index_ + 1 - cache_.size(); }
   const Entry& cached(LogIndex index) const { return cache_[index - cached_first()]; }
+  // Payload bytes of those in [lo, end) that are not; all of them are in the log.
+  uint64_t BytesBelowCache(LogIndex lo, LogIndex end) const;
 
   LogIndex first_index() const { return base_index_ + 1; }
   LogIndex last_index() const { return last_index_; }

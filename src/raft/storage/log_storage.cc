@@ -158,6 +158,13 @@ uint64_t LogStorage::SizeBytes() const {
   return state_.size_bytes();
 }
 
+uint64_t LogStorage::BytesOnDisk(LogIndex lo, LogIndex hi, uint64_t max_bytes) const {
+  MutexLock lock(mu_);
+  LogIndex end = 0;
+  if (!state_.CheckRead(lo, hi, max_bytes, &end).ok()) return 0;
+  return state_.BytesBelowCache(lo, end);
+}
+
 Result<std::vector<Entry>> LogStorage::Entries(LogIndex lo, LogIndex hi, uint64_t max_bytes) const {
   std::vector<Entry> entries;
   {

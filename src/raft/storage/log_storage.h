@@ -46,6 +46,8 @@ class LogStorage final : public Storage {
   // Not synced: after a crash the entries may be there again.
   Status Compact(LogIndex index) override;
   uint64_t SizeBytes() const override;
+  uint64_t BytesOnDisk(LogIndex lo, LogIndex hi, uint64_t max_bytes) const override
+      KIWI_EXCLUDES(mu_);
 
   // Gives back the disk and memory of compacted entries. Blocks on the disk: call it from a
   // background thread after compaction of much (half of the backend's write buffer, say). It may
