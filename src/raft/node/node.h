@@ -317,6 +317,8 @@ class Node {
   bool ApplyOne(Committed& committed, bool on_loop) KIWI_REQUIRES(apply_mu_);
   bool MaybeBeginCheckpoint(bool on_loop) KIWI_REQUIRES(apply_mu_);
   void CountCheckpoint() KIWI_REQUIRES(checkpoint_mu_);
+  void CheckpointDone(LogIndex index, const Status& status, int64_t duration_ns)
+      KIWI_EXCLUDES(checkpoint_mu_);
   void WantCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
   void RetryCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
   bool CheckpointDue() KIWI_REQUIRES(apply_mu_, checkpoint_mu_);
@@ -410,6 +412,8 @@ class Node {
   bool checkpoint_requested_ KIWI_GUARDED_BY(checkpoint_mu_) = false;
   bool checkpoint_begun_ KIWI_GUARDED_BY(checkpoint_mu_) = false;  // frozen, waits for its thread
   SnapshotMeta checkpoint_meta_ KIWI_GUARDED_BY(checkpoint_mu_);
+  // Up to where the last one that succeeded reaches.
+  LogIndex checkpointed_index_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
   uint64_t checkpoints_begun_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
   uint64_t checkpoints_done_ KIWI_GUARDED_BY(checkpoint_mu_) = 0;
   Status checkpoint_status_ KIWI_GUARDED_BY(checkpoint_mu_);

@@ -17,13 +17,15 @@ constexpr int64_t kCheckpointRest = 10;
 
 bool Node::CheckpointDue() {
   if (checkpoint_requested_) return true;
-  if (entries_since_checkpoint_ < options_.snapshot_entries &&
+  // One that was begun before the log's last entries would not let it shrink enough.
+  const bool full = log_full_.load() && applied_index() > checkpointed_index_;
+  if (!full && entries_since_checkpoint_ < options_.snapshot_entries &&
       bytes_since_checkpoint_ < options_.snapshot_bytes) {
     return false;
   }
   if (checkpoint_retry_ns_ != 0) return false;  // RetryCheckpoint asks for it
   const int64_t rested_ns = clock_->MonotonicNs() - checkpoint_ended_ns_;
-  return rested_ns >= kCheckpointRest * checkpoint_duration_ns_ ||
+  return full || rested_ns >= kCheckpointRest * checkpoint_duration_ns_ ||
          bytes_since_checkpoint_ >= options_.log_max_bytes / 2;
 }
 
@@ -162,17 +164,26 @@ void Node::CheckpointThread() {
     }
     // Given up for a snapshot that came in, it is none that the disk refused.
     checkpoint_failed_ = !status.ok() && status.code() != StatusCode::kAborted;
-    MutexLock lock(checkpoint_mu_);
-    checkpoint_status_ = status;
-    checkpoint_ended_ns_ = clock_->MonotonicNs();
-    checkpoint_duration_ns_ = checkpoint_ended_ns_ - start_ns;
-    const int64_t rest_ns = std::max(options_.checkpoint_retry_ms * 1'000'000,
-                                     kCheckpointRest * checkpoint_duration_ns_);
-    checkpoint_retry_ns_ = status.ok() ? 0 : checkpoint_ended_ns_ + rest_ns;
-    if (status.ok()) checkpoint_unix_ms_ = clock_->WallMs();
-    ++checkpoints_done_;
-    checkpoint_changed_.NotifyAll();
+    CheckpointDone(meta.index, status, clock_->MonotonicNs() - start_ns);
+    // With a full log nobody else would look again, because nothing is written.
+    if (status.ok() && log_full_.load()) schedule_apply_(false);
   }
+}
+
+void Node::CheckpointDone(LogIndex index, const Status& status, int64_t duration_ns) {
+  MutexLock lock(checkpoint_mu_);
+  checkpoint_status_ = status;
+  checkpoint_ended_ns_ = clock_->MonotonicNs();
+  checkpoint_duration_ns_ = duration_ns;
+  const int64_t rest_ns =
+      std::max(options_.checkpoint_retry_ms * 1'000'000, kCheckpointRest * duration_ns);
+  checkpoint_retry_ns_ = status.ok() ? 0 : checkpoint_ended_ns_ + rest_ns;
+  if (status.ok()) {
+    checkpointed_index_ = index;
+    checkpoint_unix_ms_ = clock_->WallMs();
+  }
+  ++checkpoints_done_;
+  checkpoint_changed_.NotifyAll();
 }
 
 }  // namespace kiwi::raft

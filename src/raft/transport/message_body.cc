@@ -173,8 +173,9 @@ Status EntriesReader::TakeHead(std::string_view* bytes) {
 void AppendPiece(std::string_view piece, size_t whole, std::string* out) {
   const size_t needed = out->size() + piece.size();
   if (out->capacity() < needed) {
-    out->reserve(std::min(std::max(whole, needed),
-                          std::max({kFreeRoom, kRoomPerByteHeld * out->size(), needed})));
+    size_t room = std::max({kFreeRoom, kRoomPerByteHeld * out->size(), needed});
+    if (room >= whole / 2) room = std::max(whole, needed);  // or the last step would copy it all
+    out->reserve(room);
   }
   out->append(piece);
 }
