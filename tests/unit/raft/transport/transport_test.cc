@@ -94,6 +94,36 @@ TEST(Transport, HeartbeatsPassALargeAppend) {
   EXPECT_EQ(got[before].entries[0].data->size(), kBytes);
 }
 
+// However well it compresses: what the peer has not unpacked yet is bounded, and all waits behind that.
+TEST(Transport, APeerIsSentNoMoreThanItWorksOff) {
+  constexpr size_t kBytes = 64 << 20;
+  std::atomic<bool> busy{false};
+  std::atomic<bool> go_on{false};
+  TestNode a(1, [](TransportOptions& o) { o.window_bytes = 1 << 20; });
+  TestNode b(2);
+  b.recorder.on_service = [&](NodeId, ServiceKind, const std::string&) {  // on its loop
+    busy = true;
+    EXPECT_TRUE(Eventually([&] { return go_on.load(); }));
+  };
+  a.Start();
+  b.Start();
+  Introduce({&a, &b});
+  ASSERT_TRUE(a.transport->SendService(2, 1, "keeps the loop busy").ok());
+  ASSERT_TRUE(Eventually([&] { return busy.load(); }));
+
+  a.transport->Send(Append(1, 2, 1, {std::string(kBytes, 'x')}));
+  a.transport->Send(Heartbeat(1, 2, 1));
+  ASSERT_TRUE(Eventually([&] { return a.stats(2).messages_sent == 1; }))
+      << "heartbeats do not wait";
+  EXPECT_GT(a.stats(2).bytes_queued, kBytes - (4 << 20));
+
+  go_on = true;
+  ASSERT_TRUE(Eventually([&] { return b.recorder.message_count() == 2; }));
+  const std::vector<Message> messages = b.recorder.messages();
+  EXPECT_EQ(messages[0].type, MessageType::kHeartbeat);
+  EXPECT_EQ(messages[1].entries.at(0).bytes().size(), kBytes);
+}
+
 TEST(Transport, AFullQueueDropsAndReports) {
   TestNode a(1, [](TransportOptions&o) { o.data_queue_bytes = 1 << 20; }), b(2);
   a.Start();
