@@ -1,6 +1,7 @@
 #include "storage/leveldb_backend.h"
 
 #include <leveldb/cache.h>
+#include <leveldb/comparator.h>
 #include <leveldb/db.h>
 #include <leveldb/env.h>
 #include <leveldb/options.h>
@@ -258,6 +259,19 @@ class LevelEngine final : public Engine {
   SharedMutex ranges_mu_;
 };
 
+// Orders bytes as LevelDB's own does, under its name, but leaves index keys as they are: a shortened
+// one lies above keys that no block has, and a search for one of them would read the block below it,
+// which may hold an entry of hundreds of megabytes.
+class PlainIndexKeys final : public leveldb::Comparator {
+ public:
+  int Compare(const leveldb::Slice& a, const leveldb::Slice& b) const override {
+    return a.compare(b);
+  }
+  const char* Name() const override { return leveldb::BytewiseComparator()->Name(); }
+  void FindShortestSeparator(std::string*, const leveldb::Slice&) const override {}
+  void FindShortSuccessor(std::string*) const override {}
+};
+
 leveldb::Options NativeOptions(const BackendOptions& options, Resources* resources) {
   leveldb::Options native;
   native.env = resources->env.get();
@@ -268,6 +282,8 @@ leveldb::Options NativeOptions(const BackendOptions& options, Resources* resourc
   // A second memtable may wait to be flushed.
   native.write_buffer_size = std::max(options.write_buffer_bytes / 2, size_t{64} << 10);
   native.max_open_files = options.max_open_files;
+  static const PlainIndexKeys plain_index_keys;
+  if (options.profile == Profile::kLog) native.comparator = &plain_index_keys;
   native.compression =
       options.profile == Profile::kState ? leveldb::kSnappyCompression : leveldb::kNoCompression;
   return native;

@@ -243,6 +243,9 @@ rocksdb::Options NativeOptions(const BackendOptions& options, rocksdb::Env* env)
     native.level0_file_num_compaction_trigger = 16;
     native.level0_slowdown_writes_trigger = 64;
     native.level0_stop_writes_trigger = 128;
+    // An index key between two blocks that is shortened lies above keys that no block has: a search
+    // for one of them would read the block below it, which may hold an entry of hundreds of megabytes.
+    table.index_shortening = rocksdb::BlockBasedTableOptions::IndexShorteningMode::kNoShortening;
   }
   native.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return native;
