@@ -105,9 +105,9 @@ bool Simulation::CrashPoint(Node& node, uint64_t* counter) {
   return true;
 }
 
-void Simulation::TickNode(Node& node) {
+void Simulation::TickNode(Node& node, uint32_t count) {
   const bool led = node.raw->role() == Role::kLeader;
-  node.raw->Tick();
+  node.raw->Tick(count);
   if (now_ > transfer_deadline_) transfer_target_ = raft::kNoNode;
   if (led && node.raw->role() != Role::kLeader) ++report_.stepped_down_without_quorum;
   AfterStep(node);
@@ -115,9 +115,11 @@ void Simulation::TickNode(Node& node) {
 }
 
 void Simulation::CatchUp(Node& node) {
+  const bool at_once = random_.OneIn(2);
   while (node.up && node.missed_ticks > 0) {
-    --node.missed_ticks;
-    TickNode(node);
+    const uint32_t count = at_once ? node.missed_ticks : 1;
+    node.missed_ticks -= count;
+    TickNode(node, count);
   }
 }
 

@@ -192,7 +192,7 @@ class Simulation {
   void StartNode(Node& node);
   void CrashNode(Node& node, bool restart, bool loses_end = false);
   void Halt(Node& node);
-  void TickNode(Node& node);
+  void TickNode(Node& node, uint32_t count = 1);
   void CatchUp(Node& node);
   void AfterStep(Node& node);
   void Pump(Node& node);

@@ -172,7 +172,12 @@ void Core::DrawElectionTimeout() {
   election_timeout_ = static_cast<int>(base + random_.Below(base));
 }
 
-void Core::Tick() {
+void Core::Tick(uint64_t count) {
+  if (count == 0) return;
+  if (count > 1) {
+    now_ += count - 1;
+    PassTimers(static_cast<int>(std::min<uint64_t>(count - 1, options_.election_ticks)));
+  }
   ++now_;
   ExpireForwardedReads();
   if (role_ == Role::kLeader) {
@@ -185,6 +190,14 @@ void Core::Tick() {
     DrawElectionTimeout();
     Hup(options_.pre_vote ? ElectionKind::kPreVote : ElectionKind::kVote);
   }
+}
+
+// Of ticks that were missed.
+void Core::PassTimers(int ticks) {
+  election_elapsed_ += std::min(ticks, HeartbeatInterval() - 1);
+  if (role_ != Role::kLeader) return;
+  heartbeat_elapsed_ += ticks;
+  transfer_elapsed_ += ticks;
 }
 
 void Core::TickLeader() {

@@ -27,7 +27,7 @@ class Core {
  public:
   static Result<std::unique_ptr<Core>> Create(const CoreOptions& options, const LogReader* log);
 
-  void Tick();
+  void Tick(uint64_t count);
   Status Campaign();
   Result<ProposeResult> Propose(Payload data);
   Result<ProposeResult> ProposeConfChange(const ConfChange& change);
@@ -100,6 +100,7 @@ class Core {
   void BecomeLeader();
   void DrawElectionTimeout();
   void TickLeader();
+  void PassTimers(int ticks);
   int HeartbeatInterval() const;
   void Send(Message message);
   Progress* FindProgress(NodeId id);

@@ -26,8 +26,8 @@ Result<std::unique_ptr<RawNode>> RawNode::Create(const CoreOptions& options, con
   return std::unique_ptr<RawNode>(new RawNode(std::move(core)));
 }
 
-void RawNode::Tick() {
-  core_->Tick();
+void RawNode::Tick(uint64_t count) {
+  core_->Tick(count);
   CheckStep(*core_);
 }
 

@@ -99,7 +99,11 @@ class RawNode {
 
   // Once a tick of the host's monotonic clock. After a pause the host makes up for the ticks it
   // missed before it calls anything else: the lease counts in ticks.
-  void Tick();
+  //
+  // Several at once: the host did not get to run. All of that time has passed, for the lease above
+  // all; but what peers sent meanwhile may lie unread, so they are judged by no more of it than a
+  // heartbeat interval, and so is the leader.
+  void Tick(uint64_t count = 1);
   // Starts an election at once (ignoring the timer); a group of one voter elects itself as soon as
   // its vote is durable. kAborted: not a voter. kBusy: a committed membership change is not applied
   // yet, or the present leader may hold a lease (never in a group that was always of one).

@@ -181,6 +181,8 @@ bool Story::Move(const Words& w) {
           if (cluster_.At(id).raw != nullptr) cluster_.Raw(id).Tick();
         }
     }
+  } else if (w[0] == "stall") {
+    cluster_.Raw(Id(w[1])).Tick(std::stoull(w[2]));
   } else if (w[0] == "pass") {  // time for all, with everything that happens meanwhile
     for (uint64_t i = std::stoull(w[1]); i > 0; --i) {
       for (NodeId id : cluster_.Ids()) {
