@@ -14,6 +14,8 @@ from stories import run_stories  # noqa: E402
 MB = 1 << 20
 SIZE = 512 * MB
 PATIENCE = 240  # for a disk that takes a few megabytes a second
+# Twice the default: what once held up a heartbeat here did so for longer, a busy machine rarely does.
+OPTIONS = {"raft.election-timeout-min-ms": 1000, "raft.election-timeout-max-ms": 2000}
 
 
 def send_value(client, key, chunk):
@@ -86,7 +88,7 @@ def value_of(seed, size=MB):
 def replicates_without_an_election(binary):
     """Through the leader, all alike (which compresses a thousand times), and through a follower, random.
     """
-    with Group(binary) as group:
+    with Group(binary, OPTIONS) as group:
         leader = group.leader()
         for through, chunk in ((leader, b"x" * MB), (group.followers()[0], value_of(1))):
             before, lost = elections(group), lost_leaders(group)
@@ -102,7 +104,7 @@ def replicates_without_an_election(binary):
 def a_follower_that_missed_it_gets_it(binary):
     """It was down meanwhile: the leader reads the value back from its log, and leads on."""
     # Else a checkpoint would do instead of the log.
-    options = {"raft.snapshot-bytes": "4gb", "raft.log-max-bytes": "8gb"}
+    options = {**OPTIONS, "raft.snapshot-bytes": "4gb", "raft.log-max-bytes": "8gb"}
     with Group(binary, options) as group:
         leader, down = group.leader(), group.followers()[1]
         down.stop()

@@ -388,83 +388,85 @@ TEST_P(NodeTest, ACompactionThatTheDiskRefusedIsMadeUpFor) {
   TestProposal after("after");
   Propose(*node, after);
   WaitUntil([&] { return after.applied.load(); }, "a write");
+  node->Stop();
+}
 
-  // The checkpoint that a full log asks for may be begun before the entry that filled it is applied.
-  TEST_P(NodeTest, AWriteLargerThanTheLogMayBeStopsNoLaterOne) {
-    log_max_bytes_ = 1000;
-    const auto node = MakeNode(&machine_);
-    ASSERT_TRUE(node->Start().ok());
-    for (const size_t size : {2000, 10, 3000, 3000, 10}) {
-      TestProposal proposal(std::string(size, 'x'));
-      Propose(*node, proposal);
-      WaitUntil([&] { return proposal.applied.load(); }, "a write behind a large one");
-      if (HasFatalFailure()) break;
-    }
-    node->Stop();
+// The checkpoint that a full log asks for may be begun before the entry that filled it is applied.
+TEST_P(NodeTest, AWriteLargerThanTheLogMayBeStopsNoLaterOne) {
+  log_max_bytes_ = 1000;
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  for (const size_t size : {2000, 10, 3000, 3000, 10}) {
+    TestProposal proposal(std::string(size, 'x'));
+    Propose(*node, proposal);
+    WaitUntil([&] { return proposal.applied.load(); }, "a write behind a large one");
+    if (HasFatalFailure()) break;
   }
+  node->Stop();
+}
 
-  using SyncedNodeTest = NodeTest;
-  INSTANTIATE_TEST_SUITE_P(Always, SyncedNodeTest, ::testing::Values(FsyncMode::kAlways));
+using SyncedNodeTest = NodeTest;
+INSTANTIATE_TEST_SUITE_P(Always, SyncedNodeTest, ::testing::Values(FsyncMode::kAlways));
 
-  TEST_P(SyncedNodeTest, NothingIsAppliedBeforeItIsDurableAndWhatWaitsGoesTogether) {
-    const auto node = MakeNode(&machine_);
-    ASSERT_TRUE(node->Start().ok());
-    const uint64_t composed = node->GetStatus().entries_composed;
-    storage_.Hold();
-    TestProposal first("first");
-    Propose(*node, first);
-    WaitUntil([&] { return storage_.waiting() == 1; }, "the first write is at the disk");
+TEST_P(SyncedNodeTest, NothingIsAppliedBeforeItIsDurableAndWhatWaitsGoesTogether) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  const uint64_t composed = node->GetStatus().entries_composed;
+  storage_.Hold();
+  TestProposal first("first");
+  Propose(*node, first);
+  WaitUntil([&] { return storage_.waiting() == 1; }, "the first write is at the disk");
 
-    TestProposal low("low", runtime::Priority::kLow);
-    TestProposal normal("normal");
-    TestProposal high("high", runtime::Priority::kHigh);
-    for (TestProposal* proposal : {&low, &normal, &high}) Propose(*node, *proposal);
-    EXPECT_FALSE(first.applied) << "not durable yet";
-    EXPECT_TRUE(machine_.names().empty());
+  TestProposal low("low", runtime::Priority::kLow);
+  TestProposal normal("normal");
+  TestProposal high("high", runtime::Priority::kHigh);
+  for (TestProposal* proposal : {&low, &normal, &high}) Propose(*node, *proposal);
+  EXPECT_FALSE(first.applied) << "not durable yet";
+  EXPECT_TRUE(machine_.names().empty());
 
-    storage_.Release();
-    WaitUntil([&] { return low.applied.load(); }, "all are applied");
-    EXPECT_EQ(machine_.names(), (std::vector<std::string>{"first", "high", "normal", "low"}))
-        << "composed by priority once the disk was free";
-    EXPECT_EQ(node->GetStatus().entries_composed - composed, 2u) << "one sync for all that waited";
-    node->Stop();
-  }
+  storage_.Release();
+  WaitUntil([&] { return low.applied.load(); }, "all are applied");
+  EXPECT_EQ(machine_.names(), (std::vector<std::string>{"first", "high", "normal", "low"}))
+      << "composed by priority once the disk was free";
+  EXPECT_EQ(node->GetStatus().entries_composed - composed, 2u) << "one sync for all that waited";
+  node->Stop();
+}
 
-  TEST_P(SyncedNodeTest, AProposalThatAsksForItIsToldItsTimes) {
-    const auto node = MakeNode(&machine_);
-    ASSERT_TRUE(node->Start().ok());
-    TestProposal timed("timed");
-    TestProposal other("other");
-    timed.timed = true;
-    storage_.Hold();
-    const uint64_t before = Ticks::Now();
-    for (TestProposal* proposal : {&timed, &other}) Propose(*node, *proposal);
-    WaitUntil([&] { return storage_.waiting() == 1; }, "the write is at the disk");
-    const uint64_t at_disk = Ticks::Now();
-    storage_.Release();
-    WaitUntil([&] { return timed.applied && other.applied; }, "both are applied");
-    const LogTimes& times = timed.times;
-    EXPECT_LE(before, times.proposed);
-    EXPECT_LE(times.proposed, at_disk);
-    EXPECT_LE(at_disk, times.synced) << "not before the disk let go";
-    EXPECT_LE(times.synced, times.committed);
-    EXPECT_LE(times.committed, Ticks::Now());
-    EXPECT_EQ(other.times.proposed, 0U);
-    EXPECT_EQ(node->GetFigures().commit.count(), 1U);
-    EXPECT_GE(node->GetFigures().sync.count(), 1U);
-    node->Stop();
-  }
+TEST_P(SyncedNodeTest, AProposalThatAsksForItIsToldItsTimes) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  TestProposal timed("timed");
+  TestProposal other("other");
+  timed.timed = true;
+  storage_.Hold();
+  const uint64_t before = Ticks::Now();
+  for (TestProposal* proposal : {&timed, &other}) Propose(*node, *proposal);
+  WaitUntil([&] { return storage_.waiting() == 1; }, "the write is at the disk");
+  const uint64_t at_disk = Ticks::Now();
+  storage_.Release();
+  WaitUntil([&] { return timed.applied && other.applied; }, "both are applied");
+  const LogTimes& times = timed.times;
+  EXPECT_LE(before, times.proposed);
+  EXPECT_LE(times.proposed, at_disk);
+  EXPECT_LE(at_disk, times.synced) << "not before the disk let go";
+  EXPECT_LE(times.synced, times.committed);
+  EXPECT_LE(times.committed, Ticks::Now());
+  EXPECT_EQ(other.times.proposed, 0U);
+  EXPECT_EQ(node->GetFigures().commit.count(), 1U);
+  EXPECT_GE(node->GetFigures().sync.count(), 1U);
+  node->Stop();
+}
 
-  TEST_P(SyncedNodeTest, AGroupOfOneHasWonOneElection) {
-    const auto node = MakeNode(&machine_);
-    ASSERT_TRUE(node->Start().ok());
-    const GroupFigures figures = node->GetFigures();
-    EXPECT_EQ(figures.elections_begun, 1U);
-    EXPECT_EQ(figures.elections_won, 1U);
-    EXPECT_EQ(figures.leader_changes, 1U);
-    EXPECT_EQ(figures.leaderless.count(), 1U);
-    node->Stop();
-  }
+TEST_P(SyncedNodeTest, AGroupOfOneHasWonOneElection) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  const GroupFigures figures = node->GetFigures();
+  EXPECT_EQ(figures.elections_begun, 1U);
+  EXPECT_EQ(figures.elections_won, 1U);
+  EXPECT_EQ(figures.leader_changes, 1U);
+  EXPECT_EQ(figures.leaderless.count(), 1U);
+  node->Stop();
+}
 
 }  // namespace
 }  // namespace kiwi::raft
