@@ -98,6 +98,7 @@ TEST_F(LogFetcherTest, WhatIsLongIsRefusedAndThereWhenItIsTold) {
   EXPECT_EQ(fetcher_.Entries(1, 2, 0).status().code(), StatusCode::kBusy);
   EXPECT_EQ(fetcher_.Entries(1, 2, 0).status().code(), StatusCode::kBusy);
   Await(told, 1);
+  fetcher_.Stop();
   EXPECT_EQ(log_.reads, 1) << "one read for all who asked";
 }
 
@@ -109,6 +110,7 @@ TEST_F(LogFetcherTest, WhoAsksForOthersIsServedInTurn) {
   });
   for (LogIndex i = 1; i <= 3; ++i) EXPECT_FALSE(fetcher_.Entries(i, i + 1, 0).ok());
   Await(served, 3);
+  fetcher_.Stop();
 }
 
 TEST_F(LogFetcherTest, WhatAnotherLeaderReplacedMeanwhileIsNotHandedOut) {
@@ -126,6 +128,7 @@ TEST_F(LogFetcherTest, WhatAnotherLeaderReplacedMeanwhileIsNotHandedOut) {
   });
   EXPECT_FALSE(fetcher_.Entries(1, 2, 0).ok());
   Await(got, 1);
+  fetcher_.Stop();
   EXPECT_EQ(log_.reads, 2);
 }
 
