@@ -45,9 +45,9 @@ void FuzzEntries(std::string_view bytes) {
   kiwi::raft::EntriesBody body(whole, {4096, 1});
   std::string again;
   std::string scratch;
-  for (size_t i = 0; const auto* pieces = body.FrameAt(i); ++i) {
+  for (size_t i = 0; const auto* made = body.FrameAt(i); ++i) {
     std::string frame;
-    for (const auto& piece : *pieces) frame.append(piece.bytes);
+    for (const auto& piece : made->pieces) frame.append(piece.bytes);
     const auto parsed = kiwi::raft::ParseFrame(frame, kiwi::raft::kFrameBytesMax);
     if (!parsed.ok() || parsed->bytes != frame.size()) std::abort();
     const auto payload = kiwi::raft::FramePayload(parsed->frame, &scratch);

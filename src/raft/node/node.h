@@ -245,6 +245,11 @@ class Node {
       return !entries.empty() || has_hard_state || conf_state.has_value() || snapshot.has_value();
     }
     bool empty() const { return !persists() && messages.empty(); }
+    size_t entry_bytes() const {
+      size_t bytes = 0;
+      for (const Entry& entry : entries) bytes += entry.bytes().size();
+      return bytes;
+    }
   };
   // What a call of the core has made to do for others, once core_mu_ is let go.
   struct Consequences {
@@ -263,10 +268,11 @@ class Node {
   static constexpr int kAllWrites = std::numeric_limits<int>::max();
   // At most max_writes log batches; what is left then is for the log thread.
   void DriveLog(Applying applying, int max_writes) KIWI_EXCLUDES(core_mu_);
-  // These let go of the lock while they copy much.
-  void Compose() KIWI_REQUIRES(core_mu_);
-  void ComposeEntry() KIWI_REQUIRES(core_mu_);
-  void ForwardToLeader(NodeId leader) KIWI_REQUIRES(core_mu_);
+  // These let go of the lock while they copy much. False: what waits is too large for a proposer.
+  bool Compose(bool by_proposer) KIWI_REQUIRES(core_mu_);
+  // `bytes`: of the records in composing_, which is not empty.
+  void ComposeEntry(size_t bytes) KIWI_REQUIRES(core_mu_);
+  void ForwardToLeader(NodeId leader, size_t bytes) KIWI_REQUIRES(core_mu_);
   // Lets go of the lock for a long copy: heartbeats go on. The core may be another's afterwards.
   template <typename Copy>
   void Unlocked(const Copy& copy) KIWI_REQUIRES(core_mu_);

@@ -18,6 +18,8 @@ namespace {
 constexpr size_t kEnvelopeRoom = 32;
 // Copying more than this takes longer than anybody should wait for the core.
 constexpr size_t kLargeCopy = 256 << 10;
+// Writing more than this is the log thread's: a proposer may be a net loop.
+constexpr size_t kLargeWrite = 4 << 20;
 
 }  // namespace
 
@@ -80,17 +82,23 @@ void Node::DriveLog(Applying applying, int max_writes) {
     if (storage_failed()) return ReleaseLog();
     LogWork work;
     Consequences consequences;
+    bool too_large = false;
     {
       MutexLock lock(core_mu_);
-      if (max_writes > 0) Compose();
+      if (max_writes > 0) too_large = !Compose(by_proposer);
       consequences = Settle();
-      work = std::exchange(next_work_, {});
+      too_large = too_large || (by_proposer && next_work_.entry_bytes() >= kLargeWrite);
+      if (!too_large) work = std::exchange(next_work_, {});
       log_busy_ = !work.empty();
     }
     // What the last round made durable is applied while this one's write waits for the disk.
     consequences.log = false;
     if (applying == Applying::kByCaller) consequences.apply = false;
     Dispatch(consequences);
+    if (too_large) {
+      ReleaseLog();
+      return WakeLogThread();
+    }
     if (work.empty()) {
       ReleaseLog();
       if (!LogWanted()) return;
@@ -112,23 +120,39 @@ void Node::DriveLog(Applying applying, int max_writes) {
   }
 }
 
-void Node::Compose() {
-  if (stopping_.load()) return RefuseWaiting(ProposalError::kShutdown);
+bool Node::Compose(bool by_proposer) {
+  if (stopping_.load()) {
+    RefuseWaiting(ProposalError::kShutdown);
+    return true;
+  }
   if (log_full_.load()) {
     if (checkpoint_failed_.load()) RefuseWaiting(ProposalError::kStorage);
-    return;
+    return true;
   }
+  const bool leads = core_->role() == Role::kLeader;
   const NodeId leader = core_->leader();
-  if (core_->role() == Role::kLeader) {
-    ComposeEntry();
-    return;
-  }
-  RefuseRemote();
-  if (leader != kNoNode && peers_ != nullptr) {
-    ForwardToLeader(leader);
-  } else {
+  if (!leads) RefuseRemote();
+  if (!leads && (leader == kNoNode || peers_ == nullptr)) {
     BlockComposing();
+    return true;
   }
+  if (!leads && forwarded_.bytes() > options_.forward_window_bytes) {
+    compose_blocked_ = true;
+    return true;
+  }
+  if (composing_.empty()) queue_.Take(options_.max_entry_bytes, &composing_);
+  if (composing_.empty()) return true;
+  size_t bytes = 0;
+  for (const Proposal* proposal : composing_) {
+    bytes += proposal->origin_record().size() + proposal->records().size();
+  }
+  if (by_proposer && bytes >= kLargeWrite) return false;
+  if (leads) {
+    ComposeEntry(bytes);
+  } else {
+    ForwardToLeader(leader, bytes);
+  }
+  return true;
 }
 
 void Node::RefuseWaiting(ProposalError error) {
@@ -155,15 +179,10 @@ void Node::BlockComposing() {
   if (blocked_since_ns_ == 0) blocked_since_ns_ = clock_->MonotonicNs();
 }
 
-void Node::ComposeEntry() {
-  if (composing_.empty()) queue_.Take(options_.max_entry_bytes, &composing_);
-  if (composing_.empty()) return;
-
+void Node::ComposeEntry(size_t bytes) {
   InFlight entry;
   entry.proposals.swap(composing_);
-  size_t bytes = kEnvelopeRoom;
   for (Proposal* proposal : entry.proposals) {
-    bytes += proposal->origin_record().size() + proposal->records().size();
     entry.slow = entry.slow || proposal->slow();
     entry.timed = entry.timed || proposal->log_times() != nullptr;
   }
@@ -171,7 +190,7 @@ void Node::ComposeEntry() {
   const Term term = core_->term();
   const Envelope envelope{.time_ms = entry_clock_.Stamp(), .seed = random_.Next()};
   const auto compose = [&] {
-    payload->reserve(bytes);
+    payload->reserve(kEnvelopeRoom + bytes);
     AppendEnvelope(envelope, payload.get());
     for (const Proposal* proposal : entry.proposals) {
       payload->append(proposal->origin_record()).append(proposal->records());
@@ -203,16 +222,8 @@ void Node::ComposeEntry() {
   entries_composed_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Node::ForwardToLeader(NodeId leader) {
-  if (forwarded_.bytes() > options_.forward_window_bytes) {
-    compose_blocked_ = true;
-    return;
-  }
-  if (composing_.empty()) queue_.Take(options_.max_entry_bytes, &composing_);
-  if (composing_.empty()) return;
+void Node::ForwardToLeader(NodeId leader, size_t bytes) {
   std::vector<Proposal*> proposals = std::exchange(composing_, {});
-  size_t bytes = 0;
-  for (const Proposal* proposal : proposals) bytes += proposal->records().size();
   const uint64_t first = forwarded_.Reserve(proposals.size());
   std::string message;
   const auto encode = [&] { message = forwarded_.Encode(first, proposals); };
