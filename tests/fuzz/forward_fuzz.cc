@@ -38,10 +38,11 @@ void FuzzMessage(std::string_view bytes) {
   }
   for (RemoteProposal* proposal : *read) {
     kiwi::raft::RecordReader reader;
-    std::string_view origin = proposal->origin_record();
-    std::string_view in = proposal->records();
-    if (!reader.Next(&origin) || reader.kind() != kiwi::raft::RecordKind::kOrigin ||
-        reader.origin().node != 7 || reader.origin().length != in.size() || !origin.empty()) {
+    std::string entry(proposal->origin_record());
+    entry.append(proposal->records());
+    std::string_view in = entry;
+    if (!reader.Next(&in) || reader.kind() != kiwi::raft::RecordKind::kOrigin ||
+        reader.origin().node != 7 || reader.origin().length != in.size()) {
       std::abort();
     }
     while (reader.Next(&in)) {
