@@ -5,6 +5,7 @@ import pathlib
 import random
 import sys
 import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "chaos"))
 from cluster_group import Group  # noqa: E402
@@ -60,11 +61,14 @@ class Beside:
         self.client = server.client(PATIENCE)
         self.over = threading.Event()
         self.replies = []
+        self.longest_s = 0.0
         self.thread = threading.Thread(target=self._run)
 
     def _run(self):
         while not self.over.wait(0.01):
+            begin = time.monotonic()
             self.replies.append(self.client.command("INCR", "beside"))
+            self.longest_s = max(self.longest_s, time.monotonic() - begin)
 
     def __enter__(self):
         self.thread.start()
@@ -92,10 +96,14 @@ def replicates_without_an_election(binary):
         leader = group.leader()
         for through, chunk in ((leader, b"x" * MB), (group.followers()[0], value_of(1))):
             before, lost = elections(group), lost_leaders(group)
-            with Beside(leader), through.client(PATIENCE) as client:
+            with Beside(leader) as beside, through.client(PATIENCE) as client:
                 send_value(client, b"big", chunk)
+                begin = time.monotonic()
                 reply = client.read()
+                took_s = time.monotonic() - begin
             assert reply == "OK", (reply, through.log_tail())
+            print(f"{SIZE >> 20} MB through the {'leader' if through is leader else 'follower'}: answered "
+                  f"{took_s:.1f} s after its last byte; another client's write waited {beside.longest_s:.1f} s")
             check_everywhere(group, "big", (SIZE - 100, chunk[-100:]))
             assert elections(group) == before, (before, elections(group))
             assert lost_leaders(group) == lost, [s.log_tail() for s in group.servers]
