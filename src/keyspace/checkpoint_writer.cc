@@ -255,6 +255,9 @@ Status CheckpointWriter::Run() {
   if (status.ok()) {
     completed_ = generation_;
     Clean();
+  } else if (status.code() != StatusCode::kAborted) {
+    // Deletions of earlier runs that were not synced may be lost with what failed.
+    superseded_lost_ = true;
   }
   Forget();
   return status;
@@ -356,6 +359,7 @@ void CheckpointWriter::Clean() {
   Status status = DeleteSuperseded();
   if (status.ok() && bytes_written() > kFlushBytes) status = backend_.Flush();
   if (!status.ok()) {
+    superseded_lost_ = true;
     KIWI_LOG(kWarn, "checkpoint cleanup failed generation={} error=\"{}\"", generation_,
              status.ToString());
   }

@@ -101,7 +101,7 @@ class CheckpointWriter final : public CheckpointSink {
   uint32_t completed_ = 0;
   std::vector<VoidRows> void_rows_;
   std::vector<uint32_t> dropped_databases_;
-  bool superseded_lost_ = false;  // the list of them was cut
+  bool superseded_lost_ = false;  // there may be some that no list names
 
   Mutex queue_mu_;  // taken with shard locks held
   std::deque<Kept> queue_ KIWI_GUARDED_BY(queue_mu_);

@@ -291,8 +291,14 @@ def a_machine_crashes(binary):
 def all_machines_crash(binary):
     """A majority may have lost writes: an operator decides, node by node."""
     with Running(binary, LAX) as cluster:
-        assert cluster.leader().ask("SET", "kept", "yes") == "OK"
-        time.sleep(2.5)  # synced by then
+        leader = cluster.leader()
+        assert leader.ask("SET", "kept", "yes") == "OK"
+        syncs = {n.id: n.status()["log_syncs"] for n in cluster.nodes.values()}
+
+        def synced():
+            leader.ask("SET", "tick", "tock")  # else there is nothing to sync
+            return all(n.status()["log_syncs"] >= syncs[n.id] + 2 for n in cluster.nodes.values())
+        wait_until("every node has synced it", synced, 20, 0.1)
         for node in cluster.nodes.values():
             node.kill()
         for node in cluster.nodes.values():

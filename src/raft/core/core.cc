@@ -219,7 +219,8 @@ void Core::TickLeader() {
 // What heartbeats cost a leader grows with the group, so they come less often in a large one; still
 // two of them fit in the least election timeout.
 int Core::HeartbeatInterval() const {
-  const size_t times = 1 + (progress_.size() - 1) / kMembersPerHeartbeat;
+  // A follower knows of no progress.
+  const size_t times = 1 + (std::max<size_t>(progress_.size(), 1) - 1) / kMembersPerHeartbeat;
   const auto wanted = times * static_cast<size_t>(options_.heartbeat_ticks);
   return static_cast<int>(std::min(wanted, static_cast<size_t>(options_.election_ticks / 2)));
 }

@@ -29,6 +29,7 @@ class Core {
 
   void Tick(uint64_t count);
   Status Campaign();
+  Status CanPropose(uint64_t bytes) const;
   Result<ProposeResult> Propose(Payload data);
   Result<ProposeResult> ProposeConfChange(const ConfChange& change);
   Result<ConfState> ApplyConfChange(const ConfChange& change);

@@ -37,6 +37,8 @@ Status RawNode::Campaign() {
   return status;
 }
 
+Status RawNode::CanPropose(uint64_t bytes) const { return core_->CanPropose(bytes); }
+
 Result<ProposeResult> RawNode::Propose(Payload data) {
   auto result = core_->Propose(std::move(data));
   CheckStep(*core_);

@@ -111,6 +111,8 @@ class RawNode {
   // kNotLeader (also during a transfer), kBusy (uncommitted bytes over the limit; nothing
   // appended).
   Result<ProposeResult> Propose(Payload data);
+  // What Propose of so many bytes would say now.
+  Status CanPropose(uint64_t bytes) const;
   // kNotLeader; kBusy (the leader has committed nothing in its term yet, or a change is pending);
   // kInvalidArgument (the change leads nowhere, e.g. leaves no voter).
   Result<ProposeResult> ProposeConfChange(const ConfChange& change);

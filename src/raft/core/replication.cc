@@ -7,16 +7,20 @@
 
 namespace kiwi::raft {
 
-Result<ProposeResult> Core::Propose(Payload data) {
+Status Core::CanPropose(uint64_t bytes) const {
   if (role_ != Role::kLeader) return Status(StatusCode::kNotLeader, "this node does not lead");
   if (transferee_ != kNoNode && !KIWI_MUTANT(kProposeDuringTransfer)) {
     return Status(StatusCode::kNotLeader, "the leadership is being transferred");
   }
-  const uint64_t bytes = data ? data->size() : 0;
   // One proposal of any size passes when nothing else waits, or it never would.
   if (uncommitted_bytes_ > 0 && uncommitted_bytes_ + bytes > options_.max_uncommitted_bytes) {
     return Status(StatusCode::kBusy, "too many bytes wait for their commit");
   }
+  return Status::Ok();
+}
+
+Result<ProposeResult> Core::Propose(Payload data) {
+  KIWI_RETURN_IF_ERROR(CanPropose(data ? data->size() : 0));
   const LogIndex index = AppendOwn(EntryType::kNormal, std::move(data));
   return ProposeResult{term_, index};
 }

@@ -113,7 +113,11 @@ void Node::Stop() {
   {
     MutexLock lock(core_mu_);
     core_->OnEntriesFetched();  // from now on they are read at once
+    RefuseWaiting(ProposalError::kShutdown);
   }
+  // Of a forward that was being composed meanwhile.
+  waiting = forwarded_.TakeAll();
+  FailAll(&waiting, ProposalError::kUnknown);
   ApplyCommitted(false);
   if (!storage_failed()) {
     const Status s = log_->Sync();

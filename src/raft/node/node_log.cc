@@ -148,7 +148,14 @@ bool Node::Compose(bool by_proposer) {
   }
   if (by_proposer && bytes >= kLargeWrite) return false;
   if (leads) {
-    ComposeEntry(bytes);
+    // Too much is uncommitted, or the leadership is on its way elsewhere.
+    if (const Status taken = core_->CanPropose(kEnvelopeRoom + bytes); taken.ok()) {
+      ComposeEntry(bytes);
+    } else if (taken.code() == StatusCode::kNotLeader) {
+      BlockComposing();
+    } else if (peers_ != nullptr) {
+      compose_blocked_ = true;  // until the next tick; alone, the log's own write makes room
+    }
   } else {
     ForwardToLeader(leader, bytes);
   }
@@ -202,21 +209,17 @@ void Node::ComposeEntry(size_t bytes) {
     Unlocked(compose);
   }
 
-  Status refused;
+  Result<ProposeResult> proposed = Status(StatusCode::kNotLeader, "the term is over");
   // Of another term, it could have been stamped before what lies in the log by now.
-  if (core_->term() != term) refused = {StatusCode::kNotLeader, "the term is over"};
-  if (refused.ok()) {
-    Result<ProposeResult> proposed = core_->Propose(std::move(payload));
-    refused = proposed.status();
-    if (proposed.ok()) entry.index = proposed->index;
-  }
-  if (!refused.ok()) {
-    // Too much is uncommitted, or the leadership is on its way elsewhere.
+  if (core_->term() == term) proposed = core_->Propose(std::move(payload));
+  if (!proposed.ok()) {
     composing_.swap(entry.proposals);
-    if (refused.code() == StatusCode::kNotLeader) BlockComposing();
+    compose_blocked_ = peers_ != nullptr;  // until the next tick
     return;
   }
-  entry.term = term;
+  blocked_since_ns_ = 0;
+  entry.term = proposed->term;
+  entry.index = proposed->index;
   if (entry.timed) entry.times.proposed = Ticks::Now();
   in_flight_.push_back(std::move(entry));
   entries_composed_.fetch_add(1, std::memory_order_relaxed);
@@ -242,7 +245,11 @@ void Node::ForwardToLeader(NodeId leader, size_t bytes) {
   }
   forwarded_.Undo(first, proposals.size());
   composing_.swap(proposals);
-  BlockComposing();
+  if (core_->leader() == leader) {
+    BlockComposing();
+  } else {
+    compose_blocked_ = true;  // another leads, perhaps this node: the next tick looks
+  }
 }
 
 // The proposals at hand are the log owner's alone meanwhile: in no queue that others may empty.
@@ -464,11 +471,13 @@ void Node::RecoverStorage() {
       wake_.WaitFor(wake_mu_, std::chrono::milliseconds(options_.storage_retry_ms));
     }
   }
-  std::vector<Proposal*> waiting;
-  queue_.TakeAll(&waiting);
-  FailAll(&waiting, ProposalError::kStorage);
+  {
+    MutexLock lock(core_mu_);
+    RefuseWaiting(ProposalError::kStorage);
+  }
 
   const bool owned = has_failed_work_.load();  // else it was the sync of everysec that failed
+  if (!owned && !AcquireLog()) return;         // nobody writes to the log while it is resumed
   Status status = resume_log_();
   if (status.ok()) status = owned ? WriteLog(failed_work_, true) : log_->Sync();
   // The write that failed had reached the disk after all, as a whole.
@@ -479,6 +488,7 @@ void Node::RecoverStorage() {
     // A write that failed while we looked at the sync alone is for the next try.
     if (status.ok() && owned == has_failed_work_.load()) storage_failed_.store(false);
   }
+  if (!owned) ReleaseLog();
   if (storage_failed()) return LeaveToHealthyDisk();
   KIWI_LOG(kInfo, "log storage takes writes again");
   if (owned) {
