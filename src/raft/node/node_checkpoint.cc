@@ -151,11 +151,9 @@ void Node::CheckpointThread() {
         MutexLock lock(core_mu_);
         compact_to_ = meta;
       }
-      // The owner of the log compacts it; if nobody owns it, we do.
-      if (!storage_failed() && AcquireLog()) {
-        DriveLog(Applying::kByCaller, kAllWrites);
-        ApplyCommitted(false);
-      }
+      // The owner of the log compacts it; if nobody owns it, we do, and leave the writes to others: this
+      // thread has checkpoints to count and to begin.
+      if (!storage_failed() && AcquireLog()) DriveLog(Applying::kScheduled, 1);
       if (const Status s = flush_log_(); !s.ok()) {
         KIWI_LOG(kWarn, "log flush after a checkpoint failed error=\"{}\"", s.ToString());
       }

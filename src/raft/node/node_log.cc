@@ -82,20 +82,23 @@ void Node::DriveLog(Applying applying, int max_writes) {
     if (storage_failed()) return ReleaseLog();
     LogWork work;
     Consequences consequences;
-    bool too_large = false;
+    bool hand_over = false;
     {
       MutexLock lock(core_mu_);
-      if (max_writes > 0) too_large = !Compose(by_proposer);
+      if (max_writes > 0) hand_over = !Compose(by_proposer);
       consequences = Settle();
-      too_large = too_large || (by_proposer && next_work_.entry_bytes() >= kLargeWrite);
-      if (!too_large) work = std::exchange(next_work_, {});
+      // Peers may bring entries faster than this disk takes them: without end.
+      const bool done = max_writes <= 0 && next_work_.persists();
+      const bool too_large = by_proposer && next_work_.entry_bytes() >= kLargeWrite;
+      hand_over = hand_over || done || too_large;
+      if (!hand_over) work = std::exchange(next_work_, {});
       log_busy_ = !work.empty();
     }
     // What the last round made durable is applied while this one's write waits for the disk.
     consequences.log = false;
     if (applying == Applying::kByCaller) consequences.apply = false;
     Dispatch(consequences);
-    if (too_large) {
+    if (hand_over) {
       ReleaseLog();
       return WakeLogThread();
     }
