@@ -158,6 +158,10 @@ std::optional<Conflict> FindConflict(std::span<const Value> values) {
   if (!values[kBootId].text.empty() && values[IndexOf("fault.enabled")].number == 0) {
     return Conflict{kBootId, "needs fault.enabled yes"};
   }
+  constexpr size_t kFileLayer = IndexOf("fault.file-layer");
+  if (values[kFileLayer].text == "yes" && values[IndexOf("fault.enabled")].number == 0) {
+    return Conflict{kFileLayer, "needs fault.enabled yes", "auto or no"};
+  }
   constexpr size_t kReplicaOf = IndexOf("replicaof");
   if (!values[kReplicaOf].words.empty()) {
     return Conflict{kReplicaOf, "Kiwi replicates by Raft, never as the replica of a Redis server"};

@@ -93,10 +93,10 @@ inline constexpr OptionRow kMetricsOptions[] = {
 inline constexpr OptionRow kFaultOptions[] = {
     // [fault]
     Bool("enabled", "no", kOwn, "Accept FAULT commands. Never in production."),
-    Bool(
-        "file-layer", "yes", kOwn,
-        "With fault.enabled: put the layer of files that can fail under the storage backends. What "
-        "was not synced is then lost when the process is killed, as in a power cut."),
+    Enum("file-layer", "auto", "auto|yes|no", kOwn,
+         "Put the layer of files that can fail under the storage backends. What was not synced is "
+         "then lost when the process is killed, as in a power cut. auto: where fault.enabled is "
+         "yes, which yes needs."),
     Text("boot-id", "", kOwn,
          "Taken for the id of the machine's boot, for tests of its crashes; needs fault.enabled. "
          "Empty: the system's."),

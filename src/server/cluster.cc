@@ -33,8 +33,13 @@ Status Cluster::Start() {
   return transport_.Start();
 }
 
-void Cluster::Stop() {
+void Cluster::Interrupt() {
   stopping_ = true;
+  asked_->Wake();
+}
+
+void Cluster::Stop() {
+  Interrupt();
   admin_.Stop();
   mover_.Stop();
   transport_.Stop();

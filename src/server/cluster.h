@@ -19,8 +19,10 @@
 #include "raft/node/snapshot_mover.h"
 #include "raft/transport/transport.h"
 #include "server/admin_thread.h"
+#include "server/join_gate.h"
 #include "server/join_wire.h"
 #include "server/lag_times.h"
+#include "server/pending_answers.h"
 
 namespace kiwi::server {
 
@@ -55,6 +57,9 @@ class Cluster final : public raft::Peers,
 
   // After the node's: what peers send is stepped from here on.
   Status Start();
+  // Ends all waiting, here and in what waits on any thread: changes under way are answered kAborted,
+  // and nothing is asked any more. Any thread; never waits.
+  void Interrupt();
   // Before the node's.
   void Stop();
   // A few times a second, on one thread: promotes learners that have caught up.
@@ -72,10 +77,15 @@ class Cluster final : public raft::Peers,
   Status NotLeader() const;
 
   // --- joining another group; any thread that may wait ---
-  // Asks once to be taken in as `self`, and answers what was said.
+  // Who joins holds it meanwhile.
+  JoinGate& gate() { return gate_; }
+  // Asks once to be taken in as `self`, and answers what was said. kAborted: it was interrupted, or
+  // given_up said so (asked again at each WakeAsking).
   Result<JoinAnswer> AskToJoin(const std::string& host, int port, const raft::Member& self,
-                               int64_t timeout_ms);
-  // Who follows an invitation, or says why not; called on a thread that may wait. Before Start.
+                               int64_t timeout_ms, const std::function<bool()>& given_up);
+  void WakeAsking() { asked_->Wake(); }
+  // Who follows an invitation, or says why not; called on a thread that may wait, one at a time.
+  // Before Start.
   void SetInvited(std::function<Status(const Invitation&)> invited) {
     invited_ = std::move(invited);
   }
@@ -156,8 +166,11 @@ class Cluster final : public raft::Peers,
   AdminThread admin_;
   LagTimes lag_times_;
   std::function<Status(const Invitation&)> invited_;
-  int64_t next_invitation_ns_ = 0;  // of Maintain's thread
-  std::string invitation_answer_;   // of admin_: the last that was logged
+  int64_t next_invitation_ns_ = 0;      // of Maintain's thread
+  std::string invitation_answer_;       // of admin_: the last that was logged
+  std::atomic<bool> following_{false};  // an invitation waits for admin_, or is being followed
+  JoinGate gate_;
+  const std::shared_ptr<PendingAnswers> asked_ = std::make_shared<PendingAnswers>();
   std::atomic<bool> stopping_{false};
   std::atomic<bool> removed_{false};
   std::atomic<bool> compacting_{false};

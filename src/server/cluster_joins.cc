@@ -1,7 +1,5 @@
 // Nodes that ask to join, and nodes that were added and are told to ask.
 #include <algorithm>
-#include <memory>
-#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -20,13 +18,6 @@ Status Invalid(std::string why) { return {StatusCode::kInvalidArgument, std::mov
 
 // A learner that has nothing yet.
 bool IsNew(const raft::RawNode::PeerProgress& peer) { return peer.learner && peer.match == 0; }
-
-// What AskToJoin waits for.
-struct Answered {
-  Mutex mu;
-  CondVar changed;
-  std::optional<Result<std::string>> answer KIWI_GUARDED_BY(mu);
-};
 
 }  // namespace
 
@@ -91,18 +82,15 @@ Result<raft::NodeId> Cluster::TakeInAs(raft::Member member) {
 }
 
 Result<JoinAnswer> Cluster::AskToJoin(const std::string& host, int port, const raft::Member& self,
-                                      int64_t timeout_ms) {
-  const auto answered = std::make_shared<Answered>();
-  transport_.AskToJoin(host, port, kJoinKind, EncodeJoinRequest(self), timeout_ms,
-                       [answered](Result<std::string> answer) {
-                         MutexLock lock(answered->mu);
-                         answered->answer = std::move(answer);
-                         answered->changed.NotifyAll();
-                       });
-  MutexLock lock(answered->mu);
-  while (!answered->answer) answered->changed.Wait(answered->mu);
-  KIWI_RETURN_IF_ERROR(answered->answer->status());
-  return DecodeJoinAnswer(**answered->answer);
+                                      int64_t timeout_ms, const std::function<bool()>& given_up) {
+  KIWI_ASSIGN_OR_RETURN(const std::string answer,
+                        asked_->Wait(
+                            [&](PendingAnswers::Answer done) {
+                              transport_.AskToJoin(host, port, kJoinKind, EncodeJoinRequest(self),
+                                                   timeout_ms, std::move(done));
+                            },
+                            [&] { return stopping_ || given_up(); }));
+  return DecodeJoinAnswer(answer);
 }
 
 // --- nodes that were added ---
@@ -142,8 +130,11 @@ void Cluster::OnInvited(raft::NodeId from, const std::string& payload) {
   if (!invited_) return;
   Result<Invitation> invitation = DecodeInvitation(payload);
   if (!invitation.ok()) return;
+  // It comes again: those that come while one is followed would only queue up behind it.
+  if (following_.exchange(true)) return;
   const bool posted = admin_.Post([this, from, invitation = std::move(*invitation)] {
     const Status followed = invited_(invitation);
+    following_ = false;
     if (std::exchange(invitation_answer_, followed.ToString()) != followed.ToString()) {
       KIWI_LOG(kInfo, "invited into a group leader={}:{} as={} answer=\"{}\"", invitation.host,
                invitation.port, invitation.as.id, followed.ToString());
@@ -151,7 +142,9 @@ void Cluster::OnInvited(raft::NodeId from, const std::string& payload) {
     (void)transport_.SendService(from, kInviteKind | raft::kServiceReply,
                                  std::string(followed.message()));
   });
-  if (!posted) KIWI_LOG(kWarn, "invitation dropped: too many tasks wait");
+  if (posted) return;
+  following_ = false;
+  KIWI_LOG(kWarn, "invitation dropped: too many tasks wait");
 }
 
 }  // namespace kiwi::server

@@ -66,7 +66,7 @@ void Cluster::CompactForJoiners(const raft::NodeStatus& status) {
                                  [](const auto& peer) { return peer.learner && peer.match == 0; });
   if (!waits || compacting_.exchange(true)) return;
   const bool posted = admin_.Post([this] {
-    if (const Status s = node_->CheckpointAndCompact(kTakeInMs); !s.ok()) {
+    if (const Status s = node_->CheckpointAndCompact(kTakeInMs, stopping_); !s.ok()) {
       KIWI_LOG(kWarn, "checkpoint for a learner failed error=\"{}\"", s.ToString());
     }
     compacting_ = false;
@@ -107,6 +107,8 @@ size_t Cluster::ReachableVoters(const raft::NodeStatus& status, raft::NodeId wit
 }
 
 Status Cluster::AddNode(const raft::Member& member, int64_t timeout_ms) {
+  const JoinGate::TakingIn taking_in(gate_);
+  KIWI_RETURN_IF_ERROR(taking_in.status());
   if (!node_->is_leader()) return NotLeader();
   const raft::Membership now = node_->membership();
   if (now.Find(member.id) != nullptr) return Invalid(Named(member.id) + " is a member");
@@ -128,7 +130,9 @@ Status Cluster::AddNode(const raft::Member& member, int64_t timeout_ms) {
     }
   }
   // What the group holds must reach it as a snapshot: it knows nothing of how the log began.
-  if (log_->FirstIndex() <= 1) KIWI_RETURN_IF_ERROR(node_->CheckpointAndCompact(timeout_ms));
+  if (log_->FirstIndex() <= 1) {
+    KIWI_RETURN_IF_ERROR(node_->CheckpointAndCompact(timeout_ms, stopping_));
+  }
   return Change(OneStep(raft::ConfChangeType::kAddLearner, member.id, raft::EncodeMember(member)),
                 timeout_ms);
 }

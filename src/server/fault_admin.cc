@@ -106,7 +106,7 @@ Status FaultAdmin::SetNodeFault(const commands::FaultOrder& order, bool on) {
   }
   if (file_layer_ == nullptr) {
     return {StatusCode::kUnavailable,
-            order.kind + " needs fault.file-layer yes in the configuration from the start"};
+            order.kind + " needs fault.file-layer auto or yes in the configuration from the start"};
   }
   storage::FileFaults& disk = file_layer_->faults();
   if (order.kind == "fsync-error") {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/random.h"
 
 namespace kiwi::server {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 constexpr int64_t kChangeMs = 10'000;
 constexpr int64_t kTransferMs = 5'000;
 constexpr int64_t kJoinMs = 20'000;
+constexpr int64_t kAskMs = 5000;  // one of several
+constexpr int64_t kFollowMs = 3000;
 constexpr int64_t kRetryMs = 100;
 constexpr int kRedirectsMax = 8;
 
@@ -33,9 +36,7 @@ std::string PartOf(const raft::NodeStatus& status, bool removed) {
 
 GroupAdmin::GroupAdmin(Server* server, Clock* clock, std::function<void()> request_restart)
     : server_(server), clock_(clock), request_restart_(std::move(request_restart)) {
-  server_->SetInvited([this](const Invitation& invitation) {
-    return JoinAs(invitation.as, {{.host = invitation.host, .port = invitation.port}});
-  });
+  server_->SetInvited([this](const Invitation& invitation) { return Follow(invitation); });
 }
 
 // --- what there is ---
@@ -171,6 +172,9 @@ Status GroupAdmin::CheckEmpty() {
       !status.conf_state.learners.empty()) {
     return {StatusCode::kInvalidArgument, "this node is a member of a group already"};
   }
+  if (status.applied_index < status.last_index) {
+    return {StatusCode::kBusy, "writes to this node are under way"};
+  }
   if (HoldsKeys()) {
     return {StatusCode::kInvalidArgument,
             "this node holds keys, which joining would replace: FLUSHALL it first"};
@@ -180,16 +184,73 @@ Status GroupAdmin::CheckEmpty() {
 
 Status GroupAdmin::Join(const std::vector<commands::HostPort>& contacts) {
   KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
-  return JoinAs(cluster->self(), contacts);
+  if (joining_.exchange(true)) return {StatusCode::kBusy, "this node is joining already"};
+  cluster->WakeAsking();
+  {
+    MutexLock lock(mu_);
+    while (following_) changed_.Wait(mu_);  // it gives up now
+  }
+  Status joined = JoinAny(cluster->self(), contacts);
+  joining_ = false;
+  return joined;
 }
 
-Status GroupAdmin::JoinAs(const raft::Member& self,
-                          const std::vector<commands::HostPort>& contacts) {
-  KIWI_RETURN_IF_ERROR(CheckEmpty());
-  if (joining_.exchange(true)) return {StatusCode::kBusy, "this node is joining already"};
-  Result<JoinAnswer> group = FindGroup(self, contacts);
+Status GroupAdmin::JoinAny(const raft::Member& self,
+                           const std::vector<commands::HostPort>& contacts) {
+  const auto never = [] { return false; };
+  const int64_t deadline_ns = clock_->MonotonicNs() + kJoinMs * 1'000'000;
+  Random random(EntropySeed());
+  while (true) {
+    Status last;
+    for (const commands::HostPort& contact : contacts) {
+      // One that is there and says nothing must not keep the others from being asked.
+      const int64_t until_ns =
+          contacts.size() == 1 ? deadline_ns
+                               : std::min(deadline_ns, clock_->MonotonicNs() + kAskMs * 1'000'000);
+      last = JoinBy([&] { return AskLeader(self, contact, until_ns, never); });
+      // Refused by this node or by a leader: the others would say the same.
+      if (last.ok() || last.code() == StatusCode::kInvalidArgument) return last;
+      if (server_->draining()) {
+        return {StatusCode::kAborted,
+                "the server is shutting down; whether it was taken in is not known"};
+      }
+    }
+    if (clock_->MonotonicNs() > deadline_ns) return last;
+    // Two nodes that ask each other do not meet in step, and one of them takes the other in.
+    const auto wait_ms = kRetryMs + static_cast<int64_t>(random.Below(kRetryMs));
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
+  }
+}
+
+// Once and not for long: the leader repeats what it says.
+Status GroupAdmin::Follow(const Invitation& invitation) {
+  {
+    MutexLock lock(mu_);
+    following_ = true;
+  }
+  const auto given_up = [this] { return joining_.load(); };
+  const int64_t deadline_ns = clock_->MonotonicNs() + kFollowMs * 1'000'000;
+  Status followed =
+      given_up()
+          ? Status(StatusCode::kBusy, "an operator lets this node join a group")
+          : JoinBy([&] {
+              return AskLeader(invitation.as, {.host = invitation.host, .port = invitation.port},
+                               deadline_ns, given_up);
+            });
+  MutexLock lock(mu_);
+  following_ = false;
+  changed_.NotifyAll();
+  return followed;
+}
+
+Status GroupAdmin::JoinBy(FunctionRef<Result<JoinAnswer>()> find) {
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  KIWI_RETURN_IF_ERROR(cluster->gate().BeginJoining());
+  // Nobody is taken in from here on: the answer holds until somebody writes.
+  const Status empty = CheckEmpty();
+  Result<JoinAnswer> group = empty.ok() ? find() : Result<JoinAnswer>(empty);
   if (!group.ok()) {
-    joining_ = false;
+    cluster->gate().EndJoining();
     return group.status();
   }
   KIWI_LOG(kInfo, "joining a group node={} cluster={} members={}", group->id,
@@ -203,29 +264,14 @@ Status GroupAdmin::JoinAs(const raft::Member& self,
   return {};
 }
 
-Result<JoinAnswer> GroupAdmin::FindGroup(const raft::Member& self,
-                                         const std::vector<commands::HostPort>& contacts) {
-  const int64_t deadline_ns = clock_->MonotonicNs() + kJoinMs * 1'000'000;
-  while (true) {
-    Status last;
-    for (const commands::HostPort& contact : contacts) {
-      Result<JoinAnswer> answer = AskLeader(self, contact, deadline_ns);
-      // Refused by a leader: the others would say the same.
-      if (answer.ok() || answer.status().code() == StatusCode::kInvalidArgument) return answer;
-      last = answer.status();
-    }
-    if (server_->draining() || clock_->MonotonicNs() > deadline_ns) return last;
-    std::this_thread::sleep_for(std::chrono::milliseconds(kRetryMs));
-  }
-}
-
 Result<JoinAnswer> GroupAdmin::AskLeader(const raft::Member& self, commands::HostPort contact,
-                                         int64_t deadline_ns) {
+                                         int64_t deadline_ns,
+                                         const std::function<bool()>& given_up) {
   KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
   for (int i = 0; i < kRedirectsMax; ++i) {
     const int64_t left_ms = (deadline_ns - clock_->MonotonicNs()) / 1'000'000;
-    Result<JoinAnswer> answer =
-        cluster->AskToJoin(contact.host, contact.port, self, std::max<int64_t>(left_ms, kRetryMs));
+    Result<JoinAnswer> answer = cluster->AskToJoin(contact.host, contact.port, self,
+                                                   std::max<int64_t>(left_ms, kRetryMs), given_up);
     if (!answer.ok()) {
       return Status(answer.status().code(), contact.host + ":" + std::to_string(contact.port) +
                                                 ": " + std::string(answer.status().message()));
@@ -248,8 +294,12 @@ Result<JoinAnswer> GroupAdmin::AskLeader(const raft::Member& self, commands::Hos
 Status GroupAdmin::CommitJoin() {
   MutexLock lock(mu_);
   if (!joined_) return {StatusCode::kAborted, "no group was joined"};
-  if (HoldsKeys()) {
-    return {StatusCode::kAborted, "keys were written meanwhile: this node stays alone"};
+  if (const Status empty = CheckEmpty(); !empty.ok()) {
+    const std::string id = std::to_string(joined_->node_id);
+    return {StatusCode::kAborted,
+            "it stays alone, for it has changed since it asked: " + std::string(empty.message()) +
+                ". The group waits for it as node " + id + ": RAFT.NODE REMOVE " + id +
+                " there, or RAFT.CLUSTER JOIN here once more"};
   }
   return WriteIdentity(server_->engine().dir(), *joined_);
 }

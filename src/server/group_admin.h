@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/function_ref.h"
 #include "base/mutex.h"
 #include "commands/group_view.h"
 #include "server/identity.h"
@@ -31,26 +32,29 @@ class GroupAdmin final : public commands::GroupView {
   Status AcceptLoss() override;
 
   // After the server has stopped, when nothing is acknowledged any more: writes down who this node
-  // has become. kAborted: keys were written meanwhile, and the node stays what it was.
+  // has become. kAborted: it is not empty any more, and stays what it was.
   Status CommitJoin() KIWI_EXCLUDES(mu_);
 
  private:
   Result<Cluster*> WithPeers();
   bool HoldsKeys();
-  // Alone, and without a key.
+  // Alone, without a key, and with nothing in the log that could still change that.
   Status CheckEmpty();
-  Status JoinAs(const raft::Member& self, const std::vector<commands::HostPort>& contacts);
-  Result<JoinAnswer> FindGroup(const raft::Member& self,
-                               const std::vector<commands::HostPort>& contacts);
+  // Becomes a member of what `find` finds, unless this node is not empty or takes others in.
+  Status JoinBy(FunctionRef<Result<JoinAnswer>()> find) KIWI_EXCLUDES(mu_);
+  Status Follow(const Invitation& invitation) KIWI_EXCLUDES(mu_);
+  Status JoinAny(const raft::Member& self, const std::vector<commands::HostPort>& contacts);
   Result<JoinAnswer> AskLeader(const raft::Member& self, commands::HostPort contact,
-                               int64_t deadline_ns);
+                               int64_t deadline_ns, const std::function<bool()>& given_up);
   void DescribeMembers(const raft::NodeStatus& status, commands::GroupReport* report);
 
   Server* const server_;
   Clock* const clock_;
   const std::function<void()> request_restart_;
-  std::atomic<bool> joining_{false};
+  std::atomic<bool> joining_{false};  // for an operator: an invitation gives way
   Mutex mu_;
+  CondVar changed_;
+  bool following_ KIWI_GUARDED_BY(mu_) = false;  // an invitation
   std::optional<Identity> joined_ KIWI_GUARDED_BY(mu_);
 };
 

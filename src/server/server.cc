@@ -80,6 +80,12 @@ void Server::SetView(commands::ServerView* view) {
 }
 
 Status Server::Start() {
+  Status status = Begin();
+  if (!status.ok()) Stop();
+  return status;
+}
+
+Status Server::Begin() {
   started_ms_ = clock_->WallMs();
   engine_->applier().SetExecutor(executor_.get());
   engine_->node().SetScheduler([this](bool fast) { ScheduleApply(fast); });
@@ -117,6 +123,7 @@ void Server::Stop() {
   if (std::exchange(stopped_, true)) return;
   engine_->node().StepDown(options_.step_down_timeout_ms);
   draining_ = true;
+  if (cluster_) cluster_->Interrupt();
   metrics_.Stop();
   elastic_.Stop();
   if (listener_) listener_->Close();

@@ -75,7 +75,7 @@ struct ServerOptions {
 
 class Server {
  public:
-  // `view` is what commands see; the clock and the view outlive the server.
+  // `view` is what commands see. The clock outlives the server, the view all that Start has begun.
   Server(const ServerOptions& options, std::unique_ptr<Engine> engine, Clock* clock);
   ~Server();
 
@@ -85,7 +85,7 @@ class Server {
   void SetInvited(std::function<Status(const Invitation&)> invited) {
     invited_ = std::move(invited);
   }
-  // Binds, elects, replays, then accepts.
+  // Binds, elects, replays, then accepts. When it fails, all that it had begun has ended, as by Stop.
   Status Start();
   // Takes no new requests, lets those under way finish (up to shutdown_timeout_ms), then ends all
   // threads. Idempotent.
@@ -187,6 +187,7 @@ class Server {
     Server* const server_;
   };
 
+  Status Begin();
   void SetUpLoop(net::Loop& loop);
   bool DrainOnLoop(net::Loop& loop);
   void ScheduleApply(bool fast);

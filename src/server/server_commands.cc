@@ -51,9 +51,10 @@ std::optional<commands::ConfigSetError> ServerCommands::ConfigSet(
 Status ServerCommands::SetDiskFault(std::string_view fault, std::string_view value) {
   storage::FileLayer* const layer = server_->options().engine.file_layer;
   if (layer == nullptr) {
-    return {StatusCode::kUnavailable,
-            "fault injection is disabled: set fault.enabled yes (and fault.file-layer yes) in the "
-            "configuration and start the server anew"};
+    return {
+        StatusCode::kUnavailable,
+        "fault injection is disabled: set fault.enabled yes (and fault.file-layer not to no) in "
+        "the configuration and start the server anew"};
   }
   return layer->faults().Set(fault, value);
 }

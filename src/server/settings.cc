@@ -144,7 +144,7 @@ LogOptions MakeLogOptions(const Config& config) {
 
 FaultOptions MakeFaultOptions(const Config& config, raft::NodeId node) {
   return {.node = node,
-          .file_layer = config.Get<"fault.file-layer">(),
+          .file_layer = config.Get<"fault.file-layer">() != "no",
           .probability = static_cast<double>(config.Get<"fault.probability-percent">()) / 100,
           .amounts = {{"delay", config.Get<"fault.delay-ms">()},
                       {"reorder", config.Get<"fault.reorder-ms">()},

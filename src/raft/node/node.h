@@ -163,9 +163,11 @@ class Node {
   // A durable checkpoint as soon as possible. RequestCheckpoint returns at once; WaitCheckpoint
   // waits until one that was begun after the call is durable, or failed.
   void RequestCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
-  Status WaitCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
-  // Until the log begins behind index 1: a node that joins now gets a snapshot.
-  Status CheckpointAndCompact(int64_t timeout_ms) KIWI_EXCLUDES(core_mu_, checkpoint_mu_);
+  Status WaitCheckpoint() KIWI_EXCLUDES(checkpoint_mu_) { return WaitCheckpoint(stopping_); }
+  // Until the log begins behind index 1: a node that joins now gets a snapshot. kAborted soon after
+  // given_up is set; the checkpoint goes on.
+  Status CheckpointAndCompact(int64_t timeout_ms, const std::atomic<bool>& given_up)
+      KIWI_EXCLUDES(core_mu_, checkpoint_mu_);
 
   // --- the group; any thread ---
   NodeId id() const { return options_.core.id; }
@@ -322,6 +324,7 @@ class Node {
   // False: it is for a thread that may wait. So below.
   bool ApplyOne(Committed& committed, bool on_loop) KIWI_REQUIRES(apply_mu_);
   bool MaybeBeginCheckpoint(bool on_loop) KIWI_REQUIRES(apply_mu_);
+  Status WaitCheckpoint(const std::atomic<bool>& given_up) KIWI_EXCLUDES(checkpoint_mu_);
   void CountCheckpoint() KIWI_REQUIRES(checkpoint_mu_);
   void CheckpointDone(LogIndex index, const Status& status, int64_t duration_ns)
       KIWI_EXCLUDES(checkpoint_mu_);

@@ -102,7 +102,7 @@ void Node::RequestCheckpoint() {
   }
 }
 
-Status Node::WaitCheckpoint() {
+Status Node::WaitCheckpoint(const std::atomic<bool>& given_up) {
   uint64_t wanted = 0;
   {
     MutexLock lock(checkpoint_mu_);
@@ -115,15 +115,16 @@ Status Node::WaitCheckpoint() {
     apply_mu_.Unlock();
     MutexLock lock(checkpoint_mu_);
     if (checkpoints_done_ >= wanted) return checkpoint_status_;
-    if (stopping_.load()) return {StatusCode::kAborted, "the server is shutting down"};
+    if (stopping_ || given_up) return {StatusCode::kAborted, "the server is shutting down"};
     checkpoint_changed_.WaitFor(checkpoint_mu_, std::chrono::milliseconds(100));
   }
 }
 
-Status Node::CheckpointAndCompact(int64_t timeout_ms) {
+Status Node::CheckpointAndCompact(int64_t timeout_ms, const std::atomic<bool>& given_up) {
   const int64_t deadline_ns = clock_->MonotonicNs() + timeout_ms * 1'000'000;
-  KIWI_RETURN_IF_ERROR(WaitCheckpoint());
+  KIWI_RETURN_IF_ERROR(WaitCheckpoint(given_up));
   while (log_->FirstIndex() <= 1) {
+    if (given_up) return {StatusCode::kAborted, "the server is shutting down"};
     if (clock_->MonotonicNs() > deadline_ns) {
       return {StatusCode::kUnavailable, "the log was not compacted in time"};
     }

@@ -121,6 +121,9 @@ TEST(Config, ValuesMustFitEachOther) {
   EXPECT_THAT(Refusal("[fault]\nboot-id = x\n"), HasSubstr("needs fault.enabled yes"));
   EXPECT_THAT(Refusal("", std::vector<Override>{{"fault.boot-id", {"x"}}}),
               HasSubstr("command line: [fault] boot-id = x"));
+  EXPECT_EQ(Refusal("[fault]\nfile-layer = yes\n"),
+            "k.conf:2: [fault] file-layer = yes: needs fault.enabled yes; allowed: auto or no");
+  EXPECT_EQ(Parsed("[fault]\nenabled = yes\nfile-layer = yes\n")->Get<"fault.file-layer">(), "yes");
 }
 
 TEST(Config, TellsWhereAValueStands) {
