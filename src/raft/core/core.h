@@ -47,6 +47,7 @@ class Core {
   void OnPersisted(uint64_t ready_number);
   void OnApplied(LogIndex index);
   void OnEntriesFetched();
+  void ReadAgain();
 
   NodeId id() const { return options_.id; }
   Role role() const { return role_; }
@@ -187,7 +188,7 @@ class Core {
   const CoreOptions options_;
   Random random_;
   RaftLog log_;
-  Status error_;           // the first failure to read the log
+  Status error_;           // the first failure to read the log, since ReadAgain
   bool fetching_ = false;  // committed entries that the log could not give at once
 
   Term term_ = 0;

@@ -113,6 +113,11 @@ void RawNode::OnEntriesFetched() {
   CheckStep(*core_);
 }
 
+void RawNode::ReadAgain() {
+  core_->ReadAgain();
+  CheckStep(*core_);
+}
+
 NodeId RawNode::id() const { return core_->id(); }
 Role RawNode::role() const { return core_->role(); }
 NodeId RawNode::leader() const { return core_->leader(); }

@@ -163,9 +163,10 @@ class RawNode {
   bool distrusted() const;
   // An operator takes the log for what it is: acknowledged entries may be lost for good.
   void Trust();
-  // The first failure to read the log, or ok. Behind it nothing more is handed out to be applied;
-  // the host stops the node.
+  // The first failure to read the log, or ok. Behind it nothing more is handed out to be applied:
+  // the host stops the node, or asks to ReadAgain once the log may be read.
   const Status& error() const;
+  void ReadAgain();
 
   struct PeerProgress {
     NodeId id;

@@ -129,6 +129,11 @@ void Core::OnEntriesFetched() {
   appends_wanted_ |= role_ == Role::kLeader && progress_.size() > 1;
 }
 
+void Core::ReadAgain() {
+  error_ = {};
+  OnEntriesFetched();
+}
+
 void Core::OnApplied(LogIndex index) {
   KIWI_CHECK(index <= handed_out_, "more is applied than was handed out");
   if (index <= applied_) return;

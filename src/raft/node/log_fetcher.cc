@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace kiwi::raft {
@@ -34,10 +35,8 @@ void LogFetcher::Stop() {
 }
 
 Result<std::vector<Entry>> LogFetcher::Entries(LogIndex lo, LogIndex hi, uint64_t max_bytes) const {
-  if (!running_.load() || log_->BytesOnDisk(lo, hi, max_bytes) < kLongRead) {
-    return log_->Entries(lo, hi, max_bytes);
-  }
   const Read read{lo, hi, max_bytes};
+  if (!running_.load() || log_->BytesOnDisk(lo, hi, max_bytes) < kLongRead) return ReadLog(read);
   MutexLock lock(mu_);
   if (auto fetched = TakeFetched(read)) return *std::move(fetched);
   const auto same = [lo](const Read& other) { return other.lo == lo; };
@@ -46,6 +45,13 @@ Result<std::vector<Entry>> LogFetcher::Entries(LogIndex lo, LogIndex hi, uint64_
     wanted_changed_.NotifyOne();
   }
   return Status(StatusCode::kBusy, "the entries are being read");
+}
+
+// kBusy means that this class tells when to ask again: nobody would, were it the backend's.
+Result<std::vector<Entry>> LogFetcher::ReadLog(const Read& read) const {
+  auto entries = log_->Entries(read.lo, read.hi, read.max_bytes);
+  if (entries.status().code() != StatusCode::kBusy) return entries;
+  return Status(StatusCode::kIo, std::string(entries.status().message()));
 }
 
 // What was read still stands only as far as the log has these entries: index and term name one.
@@ -77,7 +83,7 @@ void LogFetcher::Thread() {
       if (stopping_) return;
       read = wanted_.front();
     }
-    Result<std::vector<Entry>> entries = log_->Entries(read.lo, read.hi, read.max_bytes);
+    Result<std::vector<Entry>> entries = ReadLog(read);
     {
       MutexLock lock(mu_);
       wanted_.pop_front();

@@ -29,6 +29,7 @@ class LogFetcher final : public LogReader {
   void Stop();  // no call of fetched() any more; long reads are made at once again
 
   // --- LogReader; any thread ---
+  // What the log itself calls kBusy is kIo here.
   Result<std::vector<Entry>> Entries(LogIndex lo, LogIndex hi, uint64_t max_bytes) const override
       KIWI_EXCLUDES(mu_);
   Result<InitialState> GetInitialState() const override { return log_->GetInitialState(); }
@@ -45,6 +46,7 @@ class LogFetcher final : public LogReader {
   };
 
   void Thread();
+  Result<std::vector<Entry>> ReadLog(const Read& read) const;
   std::optional<Result<std::vector<Entry>>> TakeFetched(const Read& read) const KIWI_REQUIRES(mu_);
 
   const Storage* const log_;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/log.h"
@@ -108,17 +109,20 @@ void Node::Stop() {
     checkpoint_changed_.NotifyAll();
   }
   if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
-  if (log_thread_.joinable()) log_thread_.join();
+  if (log_thread_.joinable()) {
+    log_thread_.join();
+    FinishLog();
+  }
   fetcher_.Stop();
+  queue_.Close();
   {
     MutexLock lock(core_mu_);
-    core_->OnEntriesFetched();  // from now on they are read at once
     RefuseWaiting(ProposalError::kShutdown);
   }
   // Of a forward that was being composed meanwhile.
   waiting = forwarded_.TakeAll();
   FailAll(&waiting, ProposalError::kUnknown);
-  ApplyCommitted(false);
+  FinishApplying();
   if (!storage_failed()) {
     const Status s = log_->Sync();
     stopped_clean_ = s.ok();
@@ -132,6 +136,40 @@ void Node::Stop() {
   for (InFlight& entry : lost) FailAll(&entry.proposals, ProposalError::kUnknown);
 }
 
+// Writes what was composed, and keeps the log: nobody composes any more. A failed disk may have it
+// instead.
+void Node::FinishLog() {
+  for (;;) {
+    if (AcquireLog()) {
+      if (storage_failed() || !LogWanted()) return;
+      DriveLog(Applying::kByCaller, kAllWrites);
+    } else if (has_failed_work_.load()) {
+      return;
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the owner sees that we stop
+    }
+  }
+}
+
+// What is committed of this node's own clients is applied, whoever was to do it: the log fetcher
+// that had still to read it, or a loop that is not asked any more. The rest the next start applies.
+void Node::FinishApplying() {
+  {
+    MutexLock lock(core_mu_);
+    core_->OnEntriesFetched();  // from now on they are read at once
+  }
+  for (;;) {
+    ApplyCommitted(false);
+    apply_mu_.Lock();  // whoever applies now has done so then
+    bool left = !applying_.empty();
+    apply_mu_.Unlock();
+    MutexLock lock(core_mu_);
+    if (!in_flight_.empty() && in_flight_.front().index <= core_->commit_index()) TakeReadys();
+    left = left || !committed_.empty();
+    if (!left) return;
+  }
+}
+
 void Node::FailAll(std::vector<Proposal*>* proposals, ProposalError error) {
   for (Proposal* proposal : *proposals) proposal->Failed(error);
   proposals->clear();
@@ -142,8 +180,8 @@ void Node::Propose(Proposal* proposal) {
     proposal->Failed(ProposalError::kShutdown);
   } else if (storage_failed()) {
     proposal->Failed(ProposalError::kStorage);
-  } else {
-    queue_.Push(proposal);
+  } else if (!queue_.Push(proposal)) {
+    proposal->Failed(ProposalError::kShutdown);
   }
 }
 

@@ -211,7 +211,7 @@ class Node {
   }
   void ReportSnapshot(NodeId peer, bool success) KIWI_EXCLUDES(core_mu_);
   // A snapshot was received and is ready to be installed; the message is the one that offered it.
-  // kBusy: one is on its way in already. Whether the core takes it shows in applied_index().
+  // Whether the core takes it shows in applied_index(); a stage that it does not take is told so.
   Status SnapshotStaged(Message message, std::unique_ptr<SnapshotStage> stage)
       KIWI_EXCLUDES(core_mu_);
   // Of this node, in other nodes' logs: for the state machine.
@@ -260,8 +260,12 @@ class Node {
     bool fast = true;
     std::vector<ReadQueue::Ready> reads;
     std::vector<ReadWaiter*> late_reads;
+    Status read_error;  // the core could not read the log
   };
 
+  // Stop's end, once the log thread is gone.
+  void FinishLog() KIWI_EXCLUDES(core_mu_);
+  void FinishApplying() KIWI_EXCLUDES(core_mu_, apply_mu_);
   void LogThread();
   void CheckpointThread();
   bool AcquireLog() { return !log_owned_.exchange(true); }

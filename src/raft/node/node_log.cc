@@ -477,6 +477,8 @@ void Node::RecoverStorage() {
   {
     MutexLock lock(core_mu_);
     RefuseWaiting(ProposalError::kStorage);
+    // Composed while the storage failed: it is written, but may not come to be applied.
+    for (InFlight& entry : in_flight_) FailAll(&entry.proposals, ProposalError::kUnknown);
   }
 
   const bool owned = has_failed_work_.load();  // else it was the sync of everysec that failed
@@ -485,12 +487,19 @@ void Node::RecoverStorage() {
   if (status.ok()) status = owned ? WriteLog(failed_work_, true) : log_->Sync();
   // The write that failed had reached the disk after all, as a whole.
   if (owned && status.code() == StatusCode::kSnapshotOutOfDate) status = {};
+  Consequences consequences;
   {
     MutexLock lock(core_mu_);
+    if (status.ok() && !core_->error().ok()) {
+      core_->ReadAgain();
+      consequences = Settle();
+      status = core_->error();
+    }
     storage_status_ = status;
     // A write that failed while we looked at the sync alone is for the next try.
     if (status.ok() && owned == has_failed_work_.load()) storage_failed_.store(false);
   }
+  Dispatch(consequences);
   if (!owned) ReleaseLog();
   if (storage_failed()) return LeaveToHealthyDisk();
   KIWI_LOG(kInfo, "log storage takes writes again");

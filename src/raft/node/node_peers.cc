@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr uint64_t kTicksBetweenTime = 5;
 // A read whose moment is confirmed waits so many times longer for this node to come that far.
 constexpr int64_t kPatienceBehind = 20;
+constexpr int64_t kNoEnd = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
@@ -41,6 +43,10 @@ Node::Consequences Node::Settle() {
       refreshing_ = false;
     }
   }
+  if (!core_->error().ok()) {
+    reads_.TakeBehind(kNoEnd, &consequences.late_reads);
+    if (!storage_failed()) consequences.read_error = core_->error();
+  }
   return consequences;
 }
 
@@ -50,6 +56,8 @@ void Node::Dispatch(const Consequences& consequences) {
   if (consequences.apply) schedule_apply_(consequences.fast);
   for (const ReadQueue::Ready& read : consequences.reads) read.waiter->ReadReady(read.proof);
   for (ReadWaiter* read : consequences.late_reads) read->ReadRefused();
+  // Nothing more would be applied: whoever waits for that is told.
+  if (!consequences.read_error.ok()) StorageFailed(consequences.read_error);
 }
 
 void Node::SendAll(std::vector<Message>* messages) {
@@ -205,11 +213,8 @@ void Node::OnForward(NodeId from, std::string proposals) {
 void Node::OnForwardAnswer(std::string_view answer) {
   for (const auto& [proposal, error] : forwarded_.TakeRefused(answer)) {
     const bool elsewhere = error == ProposalError::kNotLeader || error == ProposalError::kShutdown;
-    if (elsewhere && !stopping_.load()) {
-      queue_.Push(proposal);  // it was not proposed there: another leader may take it
-    } else {
-      proposal->Failed(error);
-    }
+    // It was not proposed there: another leader may take it.
+    if (!elsewhere || !queue_.Push(proposal)) proposal->Failed(error);
   }
   MutexLock lock(core_mu_);
   BlockComposing();  // until the next tick: who leads has to become known first
@@ -399,17 +404,24 @@ void Node::ApplyConfChange(const Entry& entry) {
 Status Node::SnapshotStaged(Message message, std::unique_ptr<SnapshotStage> stage) {
   Consequences consequences;
   Status stepped;
-  std::shared_ptr<SnapshotStage> offered;  // not taken, it is removed here: with no lock held
+  std::shared_ptr<SnapshotStage> offered = std::move(stage);
+  bool taken = false;
   {
     MutexLock lock(core_mu_);
-    if (stopping_.load()) return {StatusCode::kAborted, "the server is shutting down"};
-    if (staged_ != nullptr) return {StatusCode::kBusy, "another snapshot is being installed"};
-    CatchUpTicks();
-    staged_ = std::move(stage);
-    stepped = core_->Step(std::move(message));
-    consequences = Settle();
-    offered = std::exchange(staged_, nullptr);
-    if (next_work_.stage != offered) offered->NotTaken();
+    if (stopping_.load()) {
+      stepped = {StatusCode::kAborted, "the server is shutting down"};
+    } else {
+      CatchUpTicks();
+      staged_ = offered;
+      stepped = core_->Step(std::move(message));
+      consequences = Settle();
+      staged_ = nullptr;
+      taken = next_work_.stage == offered;
+    }
+  }
+  if (!taken) {  // removed here: with no lock held
+    offered->NotTaken();
+    offered = nullptr;
   }
   Dispatch(consequences);
   return stepped;

@@ -26,11 +26,18 @@ size_t ProposalQueue::NextLevel() {
   return next;
 }
 
-void ProposalQueue::Push(Proposal* proposal) {
+bool ProposalQueue::Push(Proposal* proposal) {
   MutexLock lock(mu_);
+  if (closed_) return false;
   levels_[static_cast<size_t>(proposal->priority())].push_back(proposal);
   ++size_;
   remote_ += proposal->remote();
+  return true;
+}
+
+void ProposalQueue::Close() {
+  MutexLock lock(mu_);
+  closed_ = true;
 }
 
 void ProposalQueue::Take(size_t max_bytes, std::vector<Proposal*>* out) {

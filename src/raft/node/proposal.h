@@ -61,7 +61,10 @@ class ProposalQueue {
  public:
   using Weights = std::array<int, runtime::kPriorityCount>;  // Critical is always first
   void SetScheduling(bool weighted, const Weights& weights) KIWI_EXCLUDES(mu_);
-  void Push(Proposal* proposal) KIWI_EXCLUDES(mu_);
+  // False: it is closed, and has not taken the proposal.
+  [[nodiscard]] bool Push(Proposal* proposal) KIWI_EXCLUDES(mu_);
+  // From here on nothing can come in that nobody would take out.
+  void Close() KIWI_EXCLUDES(mu_);
   // Takes proposals until their records reach max_bytes; at least one if there is any.
   void Take(size_t max_bytes, std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
   void TakeAll(std::vector<Proposal*>* out) KIWI_EXCLUDES(mu_);
@@ -82,6 +85,7 @@ class ProposalQueue {
   size_t owed_ KIWI_GUARDED_BY(mu_) = runtime::kPriorityCount;
   size_t size_ KIWI_GUARDED_BY(mu_) = 0;
   size_t remote_ KIWI_GUARDED_BY(mu_) = 0;  // of them, other nodes'
+  bool closed_ KIWI_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace kiwi::raft

@@ -23,6 +23,7 @@ class DiskStorage final : public Storage {
   Result<InitialState> GetInitialState() const override { return memory_.GetInitialState(); }
   Result<std::vector<Entry>> Entries(LogIndex lo, LogIndex hi, uint64_t max_bytes) const override {
     ++reads;
+    if (busy) return Status(StatusCode::kBusy, "the backend has too much to do");
     Result<std::vector<Entry>> entries = memory_.Entries(lo, hi, max_bytes);
     if (after_read) after_read();
     return entries;
@@ -46,6 +47,7 @@ class DiskStorage final : public Storage {
   }
 
   mutable std::atomic<int> reads{0};
+  std::atomic<bool> busy{false};
   std::function<void()> after_read;  // on the reader's thread
 
  private:
@@ -130,6 +132,23 @@ TEST_F(LogFetcherTest, WhatAnotherLeaderReplacedMeanwhileIsNotHandedOut) {
   Await(got, 1);
   fetcher_.Stop();
   EXPECT_EQ(log_.reads, 2);
+}
+
+// The core waits for a read that was refused with kBusy, and nobody would make up for it.
+TEST_F(LogFetcherTest, ABackendThatIsBusyHasFailed) {
+  Append(1, 1, 1000);
+  Append(1, 2, kLarge);
+  log_.busy = true;
+  EXPECT_EQ(fetcher_.Entries(1, 2, 0).status().code(), StatusCode::kIo) << "not running yet";
+  std::atomic<int> told{0};
+  fetcher_.Start([&] {
+    EXPECT_EQ(fetcher_.Entries(2, 3, 0).status().code(), StatusCode::kIo);
+    ++told;
+  });
+  EXPECT_EQ(fetcher_.Entries(1, 2, 0).status().code(), StatusCode::kIo) << "read at once";
+  EXPECT_EQ(fetcher_.Entries(2, 3, 0).status().code(), StatusCode::kBusy) << "the fetcher is at it";
+  Await(told, 1);
+  fetcher_.Stop();
 }
 
 TEST_F(LogFetcherTest, OnceStoppedItReadsAtOnce) {

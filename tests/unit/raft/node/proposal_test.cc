@@ -28,7 +28,9 @@ class Named final : public Proposal {
 class ProposalQueueTest : public testing::Test {
  protected:
   void Push(const std::string& names, Priority priority, size_t size = 1) {
-    for (const char name : names) queue_.Push(&proposals_.emplace_back(name, priority, size));
+    for (const char name : names) {
+      EXPECT_TRUE(queue_.Push(&proposals_.emplace_back(name, priority, size)));
+    }
   }
   // The names of one entry, in order.
   std::string Take(size_t max_bytes) {
@@ -76,6 +78,14 @@ TEST_F(ProposalQueueTest, WhatHadNoRoomInItsTurnBeginsTheNextEntry) {
   for (int i = 0; i < 4; ++i) entries += Take(100) + " ";
   EXPECT_NE(entries.find(" L"), std::string::npos) << entries;
   EXPECT_TRUE(queue_.empty()) << entries;
+}
+
+TEST_F(ProposalQueueTest, ClosedItGivesOutWhatItHasAndTakesNoMore) {
+  Push("a", Priority::kNormal);
+  queue_.Close();
+  EXPECT_FALSE(queue_.Push(&proposals_.emplace_back('b', Priority::kNormal, 1)));
+  EXPECT_EQ(Take(100), "a");
+  EXPECT_TRUE(queue_.empty());
 }
 
 }  // namespace
