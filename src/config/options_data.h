@@ -36,13 +36,20 @@ inline constexpr OptionRow kRaftOptions[] = {
           "Memory of the log's backend for writes not yet in a table."),
     Int("storage-retry-ms", "200", 10, 60000, kOwn,
         "How often a log whose disk failed or was full is tried anew."),
-    Text("bind", "127.0.0.1", kOwn, "Address that the other nodes of the group connect to."),
+    Text("bind", "127.0.0.1", kOwn,
+         "Address that the other nodes of the group connect to. They are known by their words "
+         "alone, neither by a password nor by a key: only a network whose machines are all "
+         "trusted may reach it."),
     Int("port", "0", 0, 65535, kOwn,
         "TCP port for the other nodes of the group; 0: this node is a group of its own for good."),
     Text("initial-members", "", kOwn,
          "Who begins the group, this node among them: 1@host:port,2@host:port,… with each one's "
          "raft.port, the same nodes in every member's file. A file may name addresses under which "
          "this node reaches the others. Empty: this node begins alone, and may join a group."),
+    Bool("accept-invitations", "yes", kOwn | kMutable,
+         "Whether this node, while it is alone and has taken no writes yet, joins a group that "
+         "added it (RAFT.NODE ADD on that group's side). no: only RAFT.CLUSTER JOIN, said to this "
+         "node, makes it join."),
     Text("cluster-name", "kiwi", kOwn,
          "Nodes of initial-members find each other only under the same name. Keep it to yourself: "
          "the order of keys in memory is drawn from it, too."),

@@ -21,7 +21,8 @@ Cluster::Cluster(const ClusterOptions& options, raft::Node* node, raft::Storage*
       log_(log),
       clock_(clock),
       transport_(options.transport, this),
-      mover_(options.mover, machine, this, this, clock) {
+      mover_(options.mover, machine, this, this, clock),
+      accept_invitations_(options.accept_invitations) {
   node_->SetPeers(this);
 }
 

@@ -34,6 +34,7 @@ struct ClusterOptions {
   // of its own file).
   std::vector<raft::PeerAddress> addresses;
   size_t voters_max = 0;  // learners beyond are not promoted by themselves; 0: no limit
+  bool accept_invitations = true;
 };
 
 // The requests on the service streams, beside the mover's.
@@ -89,6 +90,9 @@ class Cluster final : public raft::Peers,
   void SetInvited(std::function<Status(const Invitation&)> invited) {
     invited_ = std::move(invited);
   }
+  // Whether it follows any.
+  void SetAcceptInvitations(bool on) { accept_invitations_ = on; }
+  bool accept_invitations() const { return accept_invitations_; }
 
   raft::Transport& transport() { return transport_; }
   raft::SnapshotMover& mover() { return mover_; }
@@ -151,6 +155,7 @@ class Cluster final : public raft::Peers,
   void OnInvitationAnswered(raft::NodeId id, const Result<std::string>& answer)
       KIWI_EXCLUDES(members_mu_);
   void OnInvited(raft::NodeId from, const std::string& payload);
+  void RefuseInvitation(raft::NodeId from, const Status& why);
   void ForgetLeaving();
   void Retire(raft::NodeId told_by);
   void AnswerJoin(raft::NodeId from, const std::string& request);
@@ -166,8 +171,10 @@ class Cluster final : public raft::Peers,
   AdminThread admin_;
   LagTimes lag_times_;
   std::function<Status(const Invitation&)> invited_;
-  int64_t next_invitation_ns_ = 0;      // of Maintain's thread
-  std::string invitation_answer_;       // of admin_: the last that was logged
+  int64_t next_invitation_ns_ = 0;  // of Maintain's thread
+  int64_t next_refusal_ns_ = 0;     // of the transport's thread
+  std::string invitation_answer_;   // of admin_: the last that was logged
+  std::atomic<bool> accept_invitations_;
   std::atomic<bool> following_{false};  // an invitation waits for admin_, or is being followed
   JoinGate gate_;
   const std::shared_ptr<PendingAnswers> asked_ = std::make_shared<PendingAnswers>();

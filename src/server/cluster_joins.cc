@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t kTakeInMs = 10'000;
 constexpr int64_t kInviteEveryNs = 1'000'000'000;
 constexpr int64_t kInviteMs = 3000;
+constexpr int64_t kRefusalLogNs = 10'000'000'000;
 
 std::string Named(raft::NodeId id) { return "node " + std::to_string(id); }
 
@@ -126,10 +127,19 @@ void Cluster::OnInvitationAnswered(raft::NodeId id, const Result<std::string>& a
   KIWI_LOG(kWarn, "a node that was added does not join id={} reason=\"{}\"", id, *answer);
 }
 
+// Anybody may send it, again and again: a line now and then.
+void Cluster::RefuseInvitation(raft::NodeId from, const Status& why) {
+  (void)transport_.SendService(from, kInviteKind | raft::kServiceReply, std::string(why.message()));
+  const int64_t now_ns = clock_->MonotonicNs();
+  if (now_ns < next_refusal_ns_) return;
+  next_refusal_ns_ = now_ns + kRefusalLogNs;
+  KIWI_LOG(kWarn, "invitation refused: it makes no sense reason=\"{}\"", why.message());
+}
+
 void Cluster::OnInvited(raft::NodeId from, const std::string& payload) {
   if (!invited_) return;
   Result<Invitation> invitation = DecodeInvitation(payload);
-  if (!invitation.ok()) return;
+  if (!invitation.ok()) return RefuseInvitation(from, invitation.status());
   // It comes again: those that come while one is followed would only queue up behind it.
   if (following_.exchange(true)) return;
   const bool posted = admin_.Post([this, from, invitation = std::move(*invitation)] {

@@ -110,7 +110,11 @@ Status Cluster::AddNode(const raft::Member& member, int64_t timeout_ms) {
   const JoinGate::TakingIn taking_in(gate_);
   KIWI_RETURN_IF_ERROR(taking_in.status());
   if (!node_->is_leader()) return NotLeader();
+  KIWI_RETURN_IF_ERROR(CheckMember(member));
   const raft::Membership now = node_->membership();
+  if (now.members.size() >= kMembersMax) {
+    return Invalid("the group has " + std::to_string(kMembersMax) + " members, which is the limit");
+  }
   if (now.Find(member.id) != nullptr) return Invalid(Named(member.id) + " is a member");
   if (member.id <= now.last_id) {
     return Invalid("node id " + std::to_string(member.id) +

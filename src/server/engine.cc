@@ -216,6 +216,7 @@ Status Engine::Load(const EngineOptions& options) {
     clock_ms_ = host.clock_ms;
   }
   membership_ = host.membership.members.empty() ? options.bootstrap.membership : host.membership;
+  CorrectOwnAddress(options);
 
   if (meta.host.empty()) {
     if (!fresh_log && log_->FirstIndex() > 1) {
@@ -249,6 +250,23 @@ Status Engine::Load(const EngineOptions& options) {
     return BeginLogBehind(host.meta, options.node.core.id, state_dir);
   }
   return {};
+}
+
+// Of a node that is alone: nobody else has been told another one, and whoever joins has to reach it
+// where the configuration says now.
+void Engine::CorrectOwnAddress(const EngineOptions& options) {
+  const raft::NodeId id = options.node.core.id;
+  const raft::ConfState& conf = initial_.conf_state;
+  const raft::Member* const configured = options.bootstrap.membership.Find(id);
+  const raft::Member* const stored = membership_.Find(id);
+  if (configured == nullptr || stored == nullptr || membership_.members.size() != 1 ||
+      conf.voters != std::vector<raft::NodeId>{id} || !conf.learners.empty()) {
+    return;
+  }
+  raft::Member own = *stored;
+  own.raft_host = configured->raft_host;
+  own.raft_port = configured->raft_port;
+  membership_.Put(own);
 }
 
 Status Engine::BeginLog(const EngineOptions& options, const std::string* state_dir) {

@@ -81,6 +81,7 @@ class Engine {
   Status OpenState(const EngineOptions& options);
   Result<std::string> ChooseState(const EngineOptions& options) const;
   Status Load(const EngineOptions& options);
+  void CorrectOwnAddress(const EngineOptions& options);
   Status BeginLog(const EngineOptions& options, const std::string* state_dir);
   Status BeginLogBehind(const raft::SnapshotMeta& snapshot, raft::NodeId node_id,
                         const std::string* state_dir);

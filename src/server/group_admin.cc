@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "server/own_start.h"
 
 namespace kiwi::server {
 namespace {
@@ -18,6 +19,7 @@ constexpr int64_t kAskMs = 5000;  // one of several
 constexpr int64_t kFollowMs = 3000;
 constexpr int64_t kRetryMs = 100;
 constexpr int kRedirectsMax = 8;
+constexpr std::string_view kSayJoin = "RAFT.CLUSTER JOIN, said to it, makes it join";
 
 bool Contains(const std::vector<raft::NodeId>& ids, raft::NodeId id) {
   return std::binary_search(ids.begin(), ids.end(), id);
@@ -30,6 +32,17 @@ std::string PartOf(const raft::NodeStatus& status, bool removed) {
   if (Contains(conf.voters, status.id) || Contains(conf.voters_outgoing, status.id)) return "voter";
   if (Contains(conf.learners, status.id)) return "learner";
   return conf.voters.empty() ? "waiting" : "removed";
+}
+
+// Under an id that is another member's this node would take part in its name.
+Status CheckTakenIn(const JoinAnswer& answer, const raft::Member& self) {
+  const raft::Member* const there = answer.membership.Find(answer.id);
+  if (there != nullptr && there->raft_host == self.raft_host &&
+      there->raft_port == self.raft_port) {
+    return {};
+  }
+  return {StatusCode::kInvalidArgument,
+          "taken in as node " + std::to_string(answer.id) + ", which is another one there"};
 }
 
 }  // namespace
@@ -176,8 +189,9 @@ Status GroupAdmin::CheckEmpty() {
     return {StatusCode::kBusy, "writes to this node are under way"};
   }
   if (HoldsKeys()) {
-    return {StatusCode::kInvalidArgument,
-            "this node holds keys, which joining would replace: FLUSHALL it first"};
+    return {
+        StatusCode::kInvalidArgument,
+        "this node holds keys, which joining would replace: FLUSHALL it, then RAFT.CLUSTER JOIN"};
   }
   return {};
 }
@@ -224,23 +238,45 @@ Status GroupAdmin::JoinAny(const raft::Member& self,
 
 // Once and not for long: the leader repeats what it says.
 Status GroupAdmin::Follow(const Invitation& invitation) {
+  KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  if (!cluster->accept_invitations()) {
+    return {StatusCode::kInvalidArgument,
+            "raft.accept-invitations is no there: " + std::string(kSayJoin)};
+  }
   {
     MutexLock lock(mu_);
     following_ = true;
   }
-  const auto given_up = [this] { return joining_.load(); };
-  const int64_t deadline_ns = clock_->MonotonicNs() + kFollowMs * 1'000'000;
-  Status followed =
-      given_up()
-          ? Status(StatusCode::kBusy, "an operator lets this node join a group")
-          : JoinBy([&] {
-              return AskLeader(invitation.as, {.host = invitation.host, .port = invitation.port},
-                               deadline_ns, given_up);
-            });
+  Status followed = JoinBy([&] { return AskInviter(invitation); });
   MutexLock lock(mu_);
   following_ = false;
+  invited_ = followed.ok();
   changed_.NotifyAll();
   return followed;
+}
+
+// Nobody has told this node to join: it does so only if nothing was ever entrusted to it.
+Result<JoinAnswer> GroupAdmin::AskInviter(const Invitation& invitation) {
+  KIWI_RETURN_IF_ERROR(CheckUnused());
+  const auto given_up = [this] { return joining_.load(); };
+  if (given_up()) return Status(StatusCode::kBusy, "an operator lets this node join a group");
+  const int64_t deadline_ns = clock_->MonotonicNs() + kFollowMs * 1'000'000;
+  KIWI_ASSIGN_OR_RETURN(JoinAnswer answer,
+                        AskLeader(invitation.as, {.host = invitation.host, .port = invitation.port},
+                                  deadline_ns, given_up));
+  if (answer.id != invitation.as.id) {
+    return Status(StatusCode::kInvalidArgument,
+                  "invited as node " + std::to_string(invitation.as.id) +
+                      ", but taken in as node " + std::to_string(answer.id));
+  }
+  return answer;
+}
+
+Status GroupAdmin::CheckUnused() {
+  const Status own = CheckOnlyOwnStart(server_->engine().log());
+  if (own.code() != StatusCode::kInvalidArgument) return own;
+  return {own.code(),
+          std::string(own.message()) + ", and follows no invitation: " + std::string(kSayJoin)};
 }
 
 Status GroupAdmin::JoinBy(FunctionRef<Result<JoinAnswer>()> find) {
@@ -248,7 +284,7 @@ Status GroupAdmin::JoinBy(FunctionRef<Result<JoinAnswer>()> find) {
   KIWI_RETURN_IF_ERROR(cluster->gate().BeginJoining());
   // Nobody is taken in from here on: the answer holds until somebody writes.
   const Status empty = CheckEmpty();
-  Result<JoinAnswer> group = empty.ok() ? find() : Result<JoinAnswer>(empty);
+  const Result<JoinAnswer> group = empty.ok() ? find() : Result<JoinAnswer>(empty);
   if (!group.ok()) {
     cluster->gate().EndJoining();
     return group.status();
@@ -257,8 +293,7 @@ Status GroupAdmin::JoinBy(FunctionRef<Result<JoinAnswer>()> find) {
            group->membership.cluster_id, group->membership.members.size());
   {
     MutexLock lock(mu_);
-    joined_ =
-        Identity{.node_id = group->id, .wipe = true, .membership = std::move(group->membership)};
+    joined_ = Identity{.node_id = group->id, .wipe = true, .membership = group->membership};
   }
   request_restart_();
   return {};
@@ -268,7 +303,12 @@ Result<JoinAnswer> GroupAdmin::AskLeader(const raft::Member& self, commands::Hos
                                          int64_t deadline_ns,
                                          const std::function<bool()>& given_up) {
   KIWI_ASSIGN_OR_RETURN(Cluster* const cluster, WithPeers());
+  const raft::Member& own = cluster->self();
   for (int i = 0; i < kRedirectsMax; ++i) {
+    if (contact.host == own.raft_host && contact.port == own.raft_port) {
+      return Status(StatusCode::kInvalidArgument,
+                    contact.host + ":" + std::to_string(contact.port) + " is this node itself");
+    }
     const int64_t left_ms = (deadline_ns - clock_->MonotonicNs()) / 1'000'000;
     Result<JoinAnswer> answer = cluster->AskToJoin(contact.host, contact.port, self,
                                                    std::max<int64_t>(left_ms, kRetryMs), given_up);
@@ -278,6 +318,7 @@ Result<JoinAnswer> GroupAdmin::AskLeader(const raft::Member& self, commands::Hos
     }
     switch (answer->verdict) {
       case JoinVerdict::kAccepted:
+        KIWI_RETURN_IF_ERROR(CheckTakenIn(*answer, self));
         return answer;
       case JoinVerdict::kRedirect:
         contact = {.host = std::move(answer->host), .port = answer->port};
@@ -294,7 +335,9 @@ Result<JoinAnswer> GroupAdmin::AskLeader(const raft::Member& self, commands::Hos
 Status GroupAdmin::CommitJoin() {
   MutexLock lock(mu_);
   if (!joined_) return {StatusCode::kAborted, "no group was joined"};
-  if (const Status empty = CheckEmpty(); !empty.ok()) {
+  Status empty = CheckEmpty();
+  if (empty.ok() && invited_) empty = CheckUnused();
+  if (!empty.ok()) {
     const std::string id = std::to_string(joined_->node_id);
     return {StatusCode::kAborted,
             "it stays alone, for it has changed since it asked: " + std::string(empty.message()) +

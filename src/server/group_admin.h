@@ -43,6 +43,8 @@ class GroupAdmin final : public commands::GroupView {
   // Becomes a member of what `find` finds, unless this node is not empty or takes others in.
   Status JoinBy(FunctionRef<Result<JoinAnswer>()> find) KIWI_EXCLUDES(mu_);
   Status Follow(const Invitation& invitation) KIWI_EXCLUDES(mu_);
+  Result<JoinAnswer> AskInviter(const Invitation& invitation);
+  Status CheckUnused();
   Status JoinAny(const raft::Member& self, const std::vector<commands::HostPort>& contacts);
   Result<JoinAnswer> AskLeader(const raft::Member& self, commands::HostPort contact,
                                int64_t deadline_ns, const std::function<bool()>& given_up);
@@ -56,6 +58,7 @@ class GroupAdmin final : public commands::GroupView {
   CondVar changed_;
   bool following_ KIWI_GUARDED_BY(mu_) = false;  // an invitation
   std::optional<Identity> joined_ KIWI_GUARDED_BY(mu_);
+  bool invited_ KIWI_GUARDED_BY(mu_) = false;  // joined_ follows an invitation
 };
 
 }  // namespace kiwi::server

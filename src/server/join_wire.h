@@ -33,6 +33,13 @@ struct Invitation {
   raft::Member as;  // the id it was added under, and the raft address
 };
 
+inline constexpr size_t kMembersMax = 1000;  // of a group
+
+// Whether a node could be a member under that id and reached there: kInvalidArgument. What strangers
+// send is judged by it, and what operators say; all others believe it.
+Status CheckMember(const raft::Member& member);
+
+// Decoders refuse what CheckMember does. kSerialization, kCorruption, kInvalidArgument.
 // The member's id is the one it would like; another is given if that was used before.
 std::string EncodeJoinRequest(const raft::Member& member);
 Result<raft::Member> DecodeJoinRequest(std::string_view in);

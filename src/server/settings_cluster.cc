@@ -123,6 +123,7 @@ Status SetUpCluster(const Config& config, ServerOptions* options) {
   cluster.transport.bind = config.Get<"raft.bind">();
   cluster.transport.port = static_cast<int>(config.Get<"raft.port">());
   cluster.voters_max = static_cast<size_t>(config.Get<"raft.replication-factor">());
+  cluster.accept_invitations = config.Get<"raft.accept-invitations">();
   cluster.mover.self = self.id;
   cluster.mover.bytes_per_second =
       static_cast<uint64_t>(config.Get<"raft.snapshot-bytes-per-second">());
@@ -145,6 +146,12 @@ void BindCluster(Config* config, Server* server) {
   };
   (void)consistency(*config);
   config->OnChange({"raft.read-consistency", "raft.read-max-staleness-ms"}, consistency);
+  config->OnChange({"raft.accept-invitations"}, [server](const Config& c) {
+    if (Cluster* cluster = server->cluster(); cluster != nullptr) {
+      cluster->SetAcceptInvitations(c.Get<"raft.accept-invitations">());
+    }
+    return Status::Ok();
+  });
   config->OnChange({"raft.snapshot-bytes-per-second"}, [server](const Config& c) {
     if (Cluster* cluster = server->cluster(); cluster != nullptr) {
       cluster->mover().SetRate(static_cast<uint64_t>(c.Get<"raft.snapshot-bytes-per-second">()));

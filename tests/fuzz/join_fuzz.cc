@@ -15,6 +15,7 @@
 namespace {
 
 using kiwi::server::DecodeIdentity;
+using kiwi::server::DecodeInvitation;
 using kiwi::server::DecodeJoinAnswer;
 using kiwi::server::DecodeJoinRequest;
 using kiwi::server::DecodeRunMark;
@@ -34,6 +35,12 @@ void FuzzMessages(std::string_view bytes) {
   if (const auto member = DecodeJoinRequest(bytes); member.ok()) {
     const auto again = DecodeJoinRequest(kiwi::server::EncodeJoinRequest(*member));
     if (!again.ok() || !(*again == *member)) std::abort();
+  }
+  if (const auto invitation = DecodeInvitation(bytes); invitation.ok()) {
+    const auto again = DecodeInvitation(EncodeInvitation(*invitation));
+    if (!again.ok() || !(again->as == invitation->as) || again->host != invitation->host) {
+      std::abort();
+    }
   }
   if (const auto answer = DecodeJoinAnswer(bytes); answer.ok()) {
     const std::string once = EncodeJoinAnswer(*answer);

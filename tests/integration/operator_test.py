@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "chaos"))
 from cluster_group import Group  # noqa: E402
-from group import Cluster, as_dict  # noqa: E402
+from group import Cluster, Node, as_dict  # noqa: E402
 from resp import RespError  # noqa: E402
 from server import Server, free_port, wait_until  # noqa: E402
 from stories import run_stories  # noqa: E402
@@ -470,7 +470,7 @@ def each_knows_the_others_by_addresses_of_its_own(binary):
 
 
 def an_added_node_is_invited(binary):
-    """`add` is enough: the node learns of it, now or when it starts. One that holds keys says so and stays alone."""
+    """`add` is enough: the node learns of it, now or when it starts. One that holds keys, or did, waits to be told."""
     with Running(binary) as cluster:
         leader = cluster.leader()
         assert leader.ask("SET", "a", "b") == "OK"
@@ -483,6 +483,10 @@ def an_added_node_is_invited(binary):
         assert "holds keys" in leader.server.log_tail(50)
         assert busy.ask("GET", "mine") == b"yes" and members(leader)[5] == "learner"
         assert busy.ask("FLUSHALL") == "OK"  # what it was told to do
+        wait_until("an invitation is not enough for it",
+                   lambda: "RAFT.CLUSTER JOIN, said to it" in leader.server.log_tail(50), 20)
+        assert members(leader)[5] == "learner" and busy.status()["node_id"] == 99
+        done(tool(binary, busy, "join", f"127.0.0.1:{leader.raft_port}"))
         wait_until("it votes", lambda: members(leader).get(5) == "voter", 30)
         wait_until("it has the keys", lambda: busy.ask("GET", "a") == b"b", 20)
         assert busy.status()["node_id"] == 5
@@ -495,6 +499,34 @@ def an_added_node_is_invited(binary):
         finally:
             late.kill()
             late.remove()
+
+
+def a_single_node_grows(binary):
+    """It began without a raft port. With one, and started anew, it takes others in, and keeps what it has."""
+    ports = []
+    while len(ports) < 3:
+        ports = list({*ports, free_port()})
+    first = Server(binary)
+    first_node = Node(1, first, ports[0])
+    later = [Server(binary, {"raft.port": port}) for port in ports[1:]]
+    try:
+        first.start()
+        with first.client() as client:
+            assert client.command("SET", "a", "b") == "OK"
+        assert first.stop() == 0
+        first.args["raft.port"] = ports[0]
+        first.start()
+        for server in later:
+            server.start()
+            done(tool(binary, server, "join", f"127.0.0.1:{ports[0]}"))
+        wait_until(f"all vote; {first.log_tail()}",
+                   lambda: list(members(first_node).values()).count("learner") == 0 and len(members(first_node)) == 3, 60)
+        for server in later:
+            with server.client(timeout=30) as client:
+                wait_until("it has the key", lambda: client.command("GET", "a") == b"b", 30)
+    finally:
+        for server in [first, *later]:
+            server.remove()
 
 
 def spares_wait_for_a_vote(binary):
@@ -542,6 +574,7 @@ STORIES = (backup_and_restore, faults_by_the_file,
            waiting_clients_count_as_blocked, slots_of_a_follower, status_in_both_protocols,
            a_killed_process_is_trusted, a_machine_crashes, all_machines_crash,
            a_node_that_cannot_write_answers_reads, a_crowd_at_the_raft_port, an_added_node_is_invited,
+           a_single_node_grows,
            spares_wait_for_a_vote,
            folders_that_cannot_be_written)
 

@@ -290,13 +290,15 @@ Status Link::OnServiceFrame(const Frame& frame, Assembly& lane) {
   }
   if (lane.in_service && lane.kind != frame.kind) return Unexpected("a service within another");
   KIWI_ASSIGN_OR_RETURN(const std::string_view payload, FramePayload(frame, &scratch_));
-  if (lane.payload.size() + payload.size() > options_.max_message_bytes) {
-    return Status(StatusCode::kCorruption, "a service is longer than the allowed " +
-                                               std::to_string(options_.max_message_bytes) +
-                                               " bytes");
+  // What strangers say costs no more memory than an answer to them needs.
+  const size_t bytes_max =
+      join_only_ ? std::min(kJoinBytesMax, options_.max_message_bytes) : options_.max_message_bytes;
+  if (lane.payload.size() + payload.size() > bytes_max) {
+    return Status(StatusCode::kCorruption,
+                  "a service is longer than the allowed " + std::to_string(bytes_max) + " bytes");
   }
   const bool more = (frame.flags & kFrameMore) != 0;
-  const size_t whole = more ? options_.max_message_bytes : lane.payload.size() + payload.size();
+  const size_t whole = more ? bytes_max : lane.payload.size() + payload.size();
   AppendPiece(payload, whole, &lane.payload);
   lane.kind = frame.kind;
   lane.in_service = more;

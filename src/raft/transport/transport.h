@@ -47,6 +47,8 @@ inline constexpr ServiceKind kServiceBulk = 0x40;
 // Also between nodes of which one belongs to no cluster yet. All others need a shared cluster id
 // and a sender that SetPeers named.
 inline constexpr ServiceKind kServiceJoin = 0x20;
+// Longest service between those that share no cluster.
+inline constexpr size_t kJoinBytesMax = size_t{1} << 20;
 
 struct TransportOptions {
   NodeId self = kNoNode;

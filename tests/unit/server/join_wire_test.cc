@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <limits>
+
 #include "server/lag_times.h"
 
 namespace kiwi::server {
@@ -53,6 +56,54 @@ TEST(JoinWire, AnswersOfEveryKindAreReadAsWrittenAndNeverBeyond) {
     }
     EXPECT_FALSE(DecodeJoinAnswer(bytes + "x").ok());
   }
+}
+
+// Anybody who reaches the raft port may send it.
+TEST(JoinWire, WhatCannotBeIsRefused) {
+  const raft::Member fine{.id = 4, .raft_host = "10.0.0.4", .raft_port = 7004};
+  const auto refused = [&](const std::function<void(raft::Member*)>& spoil) {
+    raft::Member member = fine;
+    spoil(&member);
+    JoinAnswer accepted{.verdict = JoinVerdict::kAccepted, .id = fine.id};
+    accepted.membership.cluster_id = 9;
+    accepted.membership.Put(fine);
+    accepted.membership.members.front() = member;
+    accepted.membership.last_id = std::numeric_limits<raft::NodeId>::max();
+    return !CheckMember(member).ok() && !DecodeJoinRequest(EncodeJoinRequest(member)).ok() &&
+           !DecodeInvitation(EncodeInvitation({.host = "h", .port = 1, .as = member})).ok() &&
+           !DecodeJoinAnswer(EncodeJoinAnswer(accepted)).ok();
+  };
+  EXPECT_FALSE(refused([](raft::Member*) {}));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->id = 0; }));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->id = uint64_t{1} << 63; }));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->raft_host.clear(); }));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->raft_host = "0.0.0.0"; }));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->raft_host = "10.0.0.999"; }));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->raft_host = "a\nb"; }));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->raft_host.assign(100'000, 'a'); }));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->raft_port = 0; }));
+  EXPECT_TRUE(refused([](raft::Member* m) { m->client_port = 6379; })) << "where?";
+  EXPECT_TRUE(refused([](raft::Member* m) { m->client_host = "::*"; }));
+  EXPECT_FALSE(refused([](raft::Member* m) { m->client_host = "h"; })) << "a unix socket, no port";
+
+  EXPECT_FALSE(DecodeInvitation(EncodeInvitation({.host = "*", .port = 1, .as = fine})).ok());
+  EXPECT_FALSE(DecodeInvitation(EncodeInvitation({.host = "h", .port = 0, .as = fine})).ok());
+  const JoinAnswer redirect{.verdict = JoinVerdict::kRedirect, .host = "a b", .port = 7001};
+  EXPECT_FALSE(DecodeJoinAnswer(EncodeJoinAnswer(redirect)).ok());
+}
+
+TEST(JoinWire, AGroupHasAnIdAndNoMoreMembersThanMakeSense) {
+  JoinAnswer accepted{.verdict = JoinVerdict::kAccepted, .id = 1};
+  for (size_t i = 1; i <= kMembersMax; ++i) {
+    accepted.membership.Put({.id = i, .raft_host = "h", .raft_port = 1});
+  }
+  EXPECT_FALSE(DecodeJoinAnswer(EncodeJoinAnswer(accepted)).ok()) << "no id";
+  accepted.membership.cluster_id = 9;
+  EXPECT_TRUE(DecodeJoinAnswer(EncodeJoinAnswer(accepted)).ok());
+  accepted.id = kMembersMax + 1;
+  EXPECT_FALSE(DecodeJoinAnswer(EncodeJoinAnswer(accepted)).ok()) << "no member";
+  accepted.membership.Put({.id = accepted.id, .raft_host = "h", .raft_port = 1});
+  EXPECT_FALSE(DecodeJoinAnswer(EncodeJoinAnswer(accepted)).ok()) << "too many";
 }
 
 TEST(LagTimes, ALagIsTheAgeOfTheOldestEntryThatIsMissing) {

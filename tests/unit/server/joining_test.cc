@@ -9,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -118,6 +119,11 @@ class Lone {
   GroupAdmin& admin() { return view_->group_admin(); }
   int restarts() const { return restarts_.load(); }
   size_t members() { return server_->engine().node().membership().members.size(); }
+  std::string Set(std::string_view option, std::string_view value) {
+    const std::vector<std::pair<std::string_view, std::string_view>> pairs = {{option, value}};
+    const auto error = config_->Set(pairs);
+    return error ? error->ToString() : "OK";
+  }
   bool HasIdentity() const {
     return std::filesystem::exists(dir_.Child("data") + "/" + kIdentityFileName);
   }
@@ -135,7 +141,7 @@ class Lone {
   Status started_;
 };
 
-// Shakes hands as a node does, and answers nothing.
+// Shakes hands as a node does; says always the same to those who want to join, or nothing.
 class Mute final : public raft::TransportHandler {
  public:
   Mute() : transport_({.self = 77, .port = FreePort()}, this) {
@@ -146,14 +152,39 @@ class Mute final : public raft::TransportHandler {
   raft::Transport& transport() { return transport_; }
   commands::HostPort address() const { return {.host = "127.0.0.1", .port = transport_.port()}; }
   int asked() const { return asked_.load(); }
+  // Before anybody asks.
+  void Say(JoinAnswer answer) { answer_ = EncodeJoinAnswer(answer); }
+  // What the node says to it; empty: it follows.
+  std::string Invite(Lone& node, const Invitation& invitation) {
+    return Invite(node, EncodeInvitation(invitation));
+  }
+  std::string Invite(Lone& node, const std::string& payload) {
+    constexpr int64_t kAnswerMs = 60'000;
+    std::promise<std::string> said;
+    transport_.AskToJoin("127.0.0.1", node.raft_port(), kInviteKind, payload, kAnswerMs,
+                         [&said](const Result<std::string>& answer) {
+                           said.set_value(answer.ok() ? *answer : answer.status().ToString());
+                         });
+    return said.get_future().get();
+  }
+  Invitation InvitationOf(Lone& node, raft::NodeId as) const {
+    return {.host = "127.0.0.1",
+            .port = transport_.port(),
+            .as = {.id = as, .raft_host = "127.0.0.1", .raft_port = node.raft_port()}};
+  }
 
   void OnMessage(raft::Message&&) override {}
   void OnUnreachable(raft::NodeId) override {}
-  void OnService(raft::NodeId, raft::ServiceKind, std::string&&) override { asked_.fetch_add(1); }
+  void OnService(raft::NodeId from, raft::ServiceKind, std::string&&) override {
+    asked_.fetch_add(1);
+    if (answer_.empty()) return;
+    (void)transport_.SendService(from, kJoinKind | raft::kServiceReply, answer_);
+  }
   void OnServiceDown(raft::NodeId, raft::ServiceEnd) override {}
 
  private:
   std::atomic<int> asked_{0};
+  std::string answer_;
   raft::Transport transport_;
 };
 
@@ -203,10 +234,7 @@ TEST(Joining, AnInvitationGivesWayToAnOperator) {
   Lone node;
   Lone group;
   Mute inviter;
-  const Invitation invitation{
-      .host = "127.0.0.1",
-      .port = inviter.address().port,
-      .as = {.id = 5, .raft_host = "127.0.0.1", .raft_port = node.raft_port()}};
+  const Invitation invitation = inviter.InvitationOf(node, 5);
   inviter.transport().AskToJoin("127.0.0.1", node.raft_port(), kInviteKind,
                                 EncodeInvitation(invitation), 60'000,
                                 [](const Result<std::string>&) {});
@@ -304,6 +332,99 @@ TEST(Joining, AGroupOfItsOwnIsNotGivenUp) {
   EXPECT_EQ(committed.code(), StatusCode::kAborted);
   EXPECT_THAT(std::string(committed.message()), HasSubstr("member of a group already"));
   EXPECT_FALSE(node.HasIdentity());
+}
+
+JoinAnswer Accepted(raft::NodeId id, int raft_port) {
+  JoinAnswer answer{.verdict = JoinVerdict::kAccepted, .id = id};
+  answer.membership.cluster_id = 9;
+  answer.membership.Put({.id = 1, .raft_host = "127.0.0.1", .raft_port = 1});
+  answer.membership.Put({.id = id, .raft_host = "127.0.0.1", .raft_port = raft_port});
+  return answer;
+}
+
+TEST(Invitations, AFreshNodeFollows) {
+  Lone node;
+  Mute inviter;
+  inviter.Say(Accepted(5, node.raft_port()));
+  EXPECT_EQ(node.Write({"_hash-limits", "100", "100"}), "+OK\r\n") << "as at a start";
+  EXPECT_EQ(inviter.Invite(node, inviter.InvitationOf(node, 5)), "");
+  EXPECT_EQ(node.restarts(), 1);
+  node.server().Stop();
+  EXPECT_TRUE(node.admin().CommitJoin().ok());
+  EXPECT_TRUE(node.HasIdentity());
+}
+
+TEST(Invitations, ANodeThatHasTakenWritesFollowsNoneEvenIfItIsEmptyAgain) {
+  Lone node;
+  Mute inviter;
+  inviter.Say(Accepted(5, node.raft_port()));
+  EXPECT_EQ(node.Write({"set", "a", "b"}), "+OK\r\n");
+  EXPECT_THAT(inviter.Invite(node, inviter.InvitationOf(node, 5)), HasSubstr("holds keys"));
+  EXPECT_EQ(node.Write({"del", "a"}), ":1\r\n");
+  EXPECT_THAT(inviter.Invite(node, inviter.InvitationOf(node, 5)), HasSubstr("has taken writes"));
+  EXPECT_EQ(inviter.asked(), 0);
+  ASSERT_TRUE(node.server().engine().node().WaitCheckpoint().ok());
+  EXPECT_TRUE(Eventually([&] { return node.server().engine().log().FirstIndex() > 1; }));
+  EXPECT_THAT(inviter.Invite(node, inviter.InvitationOf(node, 5)), HasSubstr("has taken writes"));
+  Lone group;
+  const Status joined = node.admin().Join({group.address()});
+  EXPECT_TRUE(joined.ok()) << "an operator said so: " << joined.ToString();
+}
+
+TEST(Invitations, WhatCameAndWentAfterTheAnswerIsNotGivenUpEither) {
+  Lone node;
+  Mute inviter;
+  inviter.Say(Accepted(5, node.raft_port()));
+  EXPECT_EQ(inviter.Invite(node, inviter.InvitationOf(node, 5)), "");
+  EXPECT_EQ(node.Write({"set", "a", "b"}), "+OK\r\n");
+  EXPECT_EQ(node.Write({"del", "a"}), ":1\r\n");
+  node.server().Stop();
+  EXPECT_EQ(node.admin().CommitJoin().code(), StatusCode::kAborted);
+  EXPECT_FALSE(node.HasIdentity());
+}
+
+TEST(Invitations, AnOperatorMayRefuseThemAll) {
+  Lone node("accept-invitations = no\n");
+  Mute inviter;
+  inviter.Say(Accepted(5, node.raft_port()));
+  EXPECT_THAT(inviter.Invite(node, inviter.InvitationOf(node, 5)),
+              HasSubstr("raft.accept-invitations"));
+  EXPECT_EQ(inviter.asked(), 0);
+  EXPECT_EQ(node.Set("raft.accept-invitations", "yes"), "OK");
+  EXPECT_EQ(inviter.Invite(node, inviter.InvitationOf(node, 5)), "");
+}
+
+TEST(Invitations, NobodyBecomesSomebodyElse) {
+  Lone node;
+  const auto refused = [&node](const JoinAnswer& answer, std::string_view why) {
+    Mute inviter;
+    inviter.Say(answer);
+    EXPECT_THAT(inviter.Invite(node, inviter.InvitationOf(node, 5)), HasSubstr(std::string(why)));
+    EXPECT_EQ(inviter.asked(), 1);
+  };
+  refused(Accepted(6, node.raft_port()), "invited as node 5, but taken in as node 6");
+  refused(Accepted(5, node.raft_port() + 1), "is another one there");
+  JoinAnswer removed = Accepted(7, node.raft_port());
+  removed.id = 5;
+  refused(removed, "no member there");
+  refused({.verdict = JoinVerdict::kRedirect, .host = "127.0.0.1", .port = node.raft_port()},
+          "is this node itself");
+  EXPECT_EQ(node.restarts(), 0);
+}
+
+TEST(Invitations, ThoseThatMakeNoSenseAreAnsweredWhy) {
+  Lone node;
+  Mute inviter;
+  Invitation invitation = inviter.InvitationOf(node, 5);
+  invitation.as.raft_host = "0.0.0.0";
+  EXPECT_THAT(inviter.Invite(node, invitation), HasSubstr("no address"));
+  invitation = inviter.InvitationOf(node, uint64_t{1} << 63);
+  EXPECT_THAT(inviter.Invite(node, invitation), HasSubstr("out of range"));
+  EXPECT_THAT(inviter.Invite(node, "nonsense"), HasSubstr("another version"));
+  invitation = inviter.InvitationOf(node, 5);
+  invitation.port = node.raft_port();
+  EXPECT_THAT(inviter.Invite(node, invitation), HasSubstr("is this node itself"));
+  EXPECT_EQ(inviter.asked(), 0);
 }
 
 // The view that invitations go to is gone before the server object is.

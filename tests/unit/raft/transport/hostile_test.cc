@@ -150,6 +150,21 @@ TEST_F(Hostile, EndlessMessagesAreCutOff) {
   EXPECT_EQ(a_.recorder.service_count(), 0u);
 }
 
+// Anybody may ask to join: nobody gets memory for more than such a question needs.
+TEST(Strangers, AreCutOffSoonerThanMembers) {
+  TestNode node(1);
+  node.Start();
+  RawPeer stranger(node.transport->port());
+  stranger.Greet(8, 0, 0, StreamKind::kService);
+  EXPECT_EQ(stranger.Next().first, FrameType::kWelcome);
+  const std::string piece(200'000, 'x');
+  for (size_t sent = 0; sent <= kJoinBytesMax; sent += piece.size()) {
+    stranger.SendFrame(FrameType::kService, piece, kFrameMore, 1 | kServiceJoin);
+  }
+  EXPECT_TRUE(stranger.Closes());
+  EXPECT_EQ(node.recorder.service_count(), 0u);
+}
+
 TEST_F(Hostile, WhatDoesNotBelongOnAStreamClosesIt) {
   auto service_on_messages = Member();
   service_on_messages->SendFrame(FrameType::kService, "x", 0, 1);
