@@ -220,7 +220,8 @@ void NodeHelp(Context& ctx) {
   static constexpr std::string_view kLines[] = {
       "ADD <id> <host:port> [<client-host:port>]",
       "    Take a node in as learner, by its raft address; it is promoted once it has caught up.",
-      "    One that is alone and holds no keys is told, and starts anew as member.",
+      "    One that is alone and has taken no writes yet is told, and starts anew as member; any",
+      "    other waits for RAFT.CLUSTER JOIN.",
       "PROMOTE <id> [FORCE]",
       "    Let a learner vote now.",
       "REMOVE <id> [FORCE]",

@@ -161,6 +161,7 @@ TEST(Strangers, AreCutOffSoonerThanMembers) {
   for (size_t sent = 0; sent <= kJoinBytesMax; sent += piece.size()) {
     stranger.SendFrame(FrameType::kService, piece, kFrameMore, 1 | kServiceJoin);
   }
+  stranger.SendFrame(FrameType::kService, "the end", 0, 1 | kServiceJoin);
   EXPECT_TRUE(stranger.Closes());
   EXPECT_EQ(node.recorder.service_count(), 0u);
 }
