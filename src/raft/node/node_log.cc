@@ -169,6 +169,7 @@ void Node::RefuseWaiting(ProposalError error) {
   std::vector<Proposal*> refused = std::exchange(composing_, {});
   queue_.TakeAll(&refused);
   FailAll(&refused, error);
+  blocked_since_ns_ = 0;
 }
 
 // The nodes that forwarded them find the leader themselves.
@@ -184,7 +185,10 @@ void Node::RefuseRemote() {
 
 // Until the tick thread looks again, or a leader is known.
 void Node::BlockComposing() {
-  if (queue_.empty() && composing_.empty()) return;
+  if (queue_.empty() && composing_.empty()) {
+    blocked_since_ns_ = 0;
+    return;
+  }
   compose_blocked_ = true;
   if (blocked_since_ns_ == 0) blocked_since_ns_ = clock_->MonotonicNs();
 }
@@ -443,6 +447,7 @@ void Node::StorageFailed(const Status& status) {
       entry.proposals.clear();
     }
     waiting.swap(composing_);
+    blocked_since_ns_ = 0;
     // Another node's disk may be well.
     if (core_->role() == Role::kLeader && peers_ != nullptr) {
       if (const NodeId next = FurthestPeer().id; next != kNoNode)

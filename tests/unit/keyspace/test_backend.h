@@ -1,7 +1,10 @@
 // A backend in memory that runs a test's code between writes and fails when it is told to.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,6 +23,7 @@ class TestBackend final : public storage::Backend {
   // So many writes succeed; then all fail until it is raised.
   int writes_left = 1 << 30;
   int writes = 0;
+  int failures = 0;
   // Writes of a meta that could become durable before what it makes valid, or not at all.
   int careless_metas = 0;
 
@@ -55,6 +59,21 @@ class TestBackend final : public storage::Backend {
   Status Resume() override { return inner_->Resume(); }
   std::string_view Name() const override { return "test"; }
 
+  // What a disk that fails does to deletions that were not synced: the rows are there again.
+  void PutBack(const std::map<std::string, std::string>& rows) {
+    auto batch = inner_->NewBatch();
+    std::string value;
+    for (const auto& [key, row] : rows) {
+      if (!inner_->Get({}, key, &value).ok()) batch->Put(key, row);
+    }
+    EXPECT_TRUE(inner_->Write({}, batch.get()).ok());
+  }
+  std::map<std::string, std::string> AllRows() const {
+    std::map<std::string, std::string> rows;
+    auto it = NewIterator({});
+    for (it->SeekToFirst(); it->Valid(); it->Next()) rows.emplace(it->key(), it->value());
+    return rows;
+  }
   size_t Rows() const {
     size_t n = 0;
     auto it = NewIterator({});
@@ -88,9 +107,12 @@ class TestBackend final : public storage::Backend {
   };
 
   Status Fail() {
-    if (writes_left <= 0) return {StatusCode::kNoSpace, "the test's disk is full"};
-    --writes_left;
-    return {};
+    if (writes_left > 0) {
+      --writes_left;
+      return {};
+    }
+    ++failures;
+    return {StatusCode::kNoSpace, "the test's disk is full"};
   }
 
   std::unique_ptr<storage::Backend> inner_;

@@ -12,21 +12,17 @@
 #include <utility>
 #include <vector>
 
-#include "raft/node/entry_codec.h"
 #include "raft/node/node.h"
 #include "raft/storage/memory_storage.h"
+#include "unit/raft/node/node_fakes.h"
 
 namespace kiwi::raft {
 namespace {
 
-template <typename Condition>
-void WaitUntil(Condition condition, const char* what) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!condition()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain for: " << what;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-}
+using fakes::Names;
+using fakes::Read;
+using fakes::WaitUntil;
+using fakes::Write;
 
 // Every read is a long one, can be held up, and can fail.
 class SlowLog final : public Storage {
@@ -83,67 +79,6 @@ class SlowLog final : public Storage {
   bool held_ KIWI_GUARDED_BY(mu_) = false;
   mutable int waiting_ KIWI_GUARDED_BY(mu_) = 0;
   Status read_status_ KIWI_GUARDED_BY(mu_);
-};
-
-class Write final : public Proposal {
- public:
-  explicit Write(std::string_view name) {
-    AppendCommand(0, std::vector<std::string_view>{name}, &records_);
-  }
-  std::string_view records() const override { return records_; }
-  runtime::Priority priority() const override { return runtime::Priority::kNormal; }
-  bool slow() const override { return false; }
-  void Failed(ProposalError error) override {
-    error_ = error;
-    ++answers;
-  }
-  void Applied() {
-    applied_ = true;
-    ++answers;
-  }
-  bool applied() const { return applied_; }
-  ProposalError error() const { return error_; }
-  std::atomic<int> answers{0};
-
- private:
-  std::string records_;
-  std::atomic<bool> applied_{false};
-  std::atomic<ProposalError> error_{};
-};
-
-class Read final : public ReadWaiter {
- public:
-  void ReadReady(ReadProof) override { ++answers; }
-  void ReadRefused() override {
-    refused = true;
-    ++answers;
-  }
-  std::atomic<bool> refused{false};
-  std::atomic<int> answers{0};
-};
-
-class Names final : public StateMachine {
- public:
-  Status Apply(const Entry& entry, std::span<Proposal* const> local) override {
-    std::string_view in = entry.bytes();
-    Envelope envelope;
-    KIWI_RETURN_IF_ERROR(ReadEnvelope(&in, &envelope));
-    RecordReader reader;
-    MutexLock lock(mu_);
-    while (reader.Next(&in)) names_.emplace_back(reader.command().args[0]);
-    for (Proposal* proposal : local) static_cast<Write*>(proposal)->Applied();
-    return reader.status();
-  }
-  void BeginCheckpoint(const SnapshotMeta&, const Membership&) override {}
-  Status RunCheckpoint() override { return {}; }
-  std::vector<std::string> names() {
-    MutexLock lock(mu_);
-    return names_;
-  }
-
- private:
-  Mutex mu_;
-  std::vector<std::string> names_ KIWI_GUARDED_BY(mu_);
 };
 
 class Nobody final : public Peers {
@@ -331,7 +266,7 @@ TEST_F(NodeReadsTest, AStageThatIsNotTakenIsToldSo) {
   offer.snapshot.conf_state.voters = {1};
   Stage::Fate old;
   (void)node->SnapshotStaged(offer, std::make_unique<Stage>(&old));
-  EXPECT_EQ(old.told_not_taken, 1) << "of a term that is over";
+  EXPECT_EQ(old.told_not_taken, 1) << "the node leads itself";
   EXPECT_EQ(old.destroyed, 1);
 
   node->Stop();
