@@ -7,7 +7,9 @@ nothing outside of that folder changes), and is not part of this repository.
 
 Each unit file gets a fresh server and a time limit. A file's score is the number of its [ok] lines,
 held against what redis-server 7.0 passes (units.txt), never against what happened to run. A score
-below baseline.txt fails the run; --record raises the baseline.
+below baseline.txt is tried once more, as its tests have deadlines of their own that a busy machine may
+miss; both results are printed, and the second counts. If it is below, too, the run fails, as it does when
+a server has ended. --record raises the baseline.
 """
 import argparse
 import contextlib
@@ -28,6 +30,7 @@ from server import KIWI, Server  # noqa: E402
 HERE = ROOT / "tcl-compat"
 TREE = ROOT / "build" / "tcl"
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE
+ENDED = "THE SERVER ENDED"
 
 
 class Unreachable(Exception):
@@ -138,7 +141,7 @@ def run_unit(tree, unit, args):
                 os.killpg(process.pid, signal.SIGKILL)  # the group that we started
                 process.wait()
         if not server.alive():
-            note = f"THE SERVER ENDED ({server.process.returncode}) {server.log_tail(5)}"
+            note = f"{ENDED} ({server.process.returncode}) {server.log_tail(5)}"
     text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
     ok = len(re.findall(r"^\[ok\]:", text, re.M))
     bad = re.findall(r"^\[(?:err|exception|timeout)\]:? ?(.*)$", text, re.M)
@@ -164,7 +167,7 @@ def main():
     parser.add_argument("--through", choices=("leader", "follower"),
                         help="three nodes; the suite speaks to this one")
     parser.add_argument("--unit", nargs="*", help="unit files (default: all of units.txt)")
-    parser.add_argument("--timeout", type=int, default=120, help="seconds a unit file may take")
+    parser.add_argument("--timeout", type=int, default=280, help="seconds a unit file may take")
     parser.add_argument("--record", action="store_true",
                         help="raise baseline.txt and rewrite the table of docs/compatibility.md")
     parser.add_argument("--may-skip", action="store_true",
@@ -181,17 +184,25 @@ def main():
         print(f"{'SKIPPED' if args.may_skip else 'FAILED'}: the Redis 7.0 suite is not available: {error}")
         return SKIPPED if args.may_skip else 1
 
-    scores, fell = {}, []
+    scores, fell, again, crashed = {}, [], [], []
     print(f"{'unit':28} {'redis':>6} {args.server:>6} {'base':>6}  not passed")
-    for unit in args.unit or fixed:
-        ok, bad, note = run_unit(tree, unit, args)
-        scores[unit] = ok
-        floor = baseline.get(unit, 0) if args.server == "kiwi" else fixed.get(unit, 0)
-        if ok < floor:
-            fell.append(unit)
-        print(f"{unit:28} {fixed.get(unit, 0):6} {ok:6} {floor:6}  {len(bad)} errors {note}", flush=True)
+
+    def score(unit, floor):
+        scores[unit], bad, note = run_unit(tree, unit, args)
+        print(f"{unit:28} {fixed.get(unit, 0):6} {scores[unit]:6} {floor:6}  {len(bad)} errors {note}", flush=True)
         for name in bad:
             print(f"    {name}")
+        if ENDED in note:
+            crashed.append(unit)
+        return scores[unit] >= floor or ENDED in note
+
+    for unit in args.unit or fixed:
+        floor = baseline.get(unit, 0) if args.server == "kiwi" else fixed.get(unit, 0)
+        if not score(unit, floor):
+            print(f"{unit} is below the baseline: once more", flush=True)
+            again.append(unit)
+            if not score(unit, floor):
+                fell.append(unit)
     print(f"{'all of these':28} {sum(fixed.get(u, 0) for u in scores):6} {sum(scores.values()):6}")
 
     if args.record and args.server == "kiwi":
@@ -201,9 +212,13 @@ def main():
             "# unit file and the number of its tests that pass; it may only rise (run.py --record)\n" +
             "".join(f"{u} {n}\n" for u, n in sorted(baseline.items())))
         write_document({u: baseline[u] for u in fixed if u in baseline}, fixed)
+    if again:
+        print(f"tried twice: {', '.join(again)}")
     if fell:
         print(f"below the baseline: {', '.join(fell)}")
-    return 1 if fell else 0
+    if crashed:
+        print(f"the server ended: {', '.join(crashed)}")
+    return 1 if fell or crashed else 0
 
 
 if __name__ == "__main__":

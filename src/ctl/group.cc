@@ -37,13 +37,18 @@ int64_t Group::LeftMs(int64_t deadline_ns) const {
   return std::max<int64_t>(0, (deadline_ns - clock_->MonotonicNs()) / 1'000'000);
 }
 
-bool Group::MayGoOn(const ::kiwi::Status& why, int64_t deadline_ns) {
+bool Group::MayGoOn(int64_t deadline_ns, ::kiwi::Status* why) {
   const int64_t left_ms = LeftMs(deadline_ns);
-  if (why.code() == StatusCode::kInvalidArgument || left_ms == 0) return false;
+  if (left_ms == 0 && why->code() == StatusCode::kNetwork && !before_.ok()) {
+    // Nobody can answer in what was left of the time; the attempt before it had enough.
+    *why = before_;
+  }
+  if (why->code() == StatusCode::kInvalidArgument || left_ms == 0) return false;
+  before_ = *why;
   backoff_ms_ = std::clamp(2 * backoff_ms_, kBackoffMinMs, kBackoffMaxMs);
   if (backoff_ms_ >= kTellFromMs && !std::exchange(told_, true)) {
     std::fprintf(stderr, "kiwi-ctl: %s; trying again for %d s (--timeout)\n",
-                 std::string(why.message()).c_str(), static_cast<int>((left_ms + 999) / 1000));
+                 std::string(why->message()).c_str(), static_cast<int>((left_ms + 999) / 1000));
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(std::min(backoff_ms_, left_ms)));
   return true;
@@ -95,7 +100,8 @@ Result<Value> Group::Status(bool any) {
     if (leader.ok()) return std::move(leader->status);
     const int64_t now_ns = clock_->MonotonicNs();
     if (any && someone.list && now_ns > patience_ns) return someone;
-    if (!MayGoOn(leader.status(), deadline_ns)) return leader.status();
+    ::kiwi::Status why = leader.status();
+    if (!MayGoOn(deadline_ns, &why)) return why;
   }
 }
 
@@ -113,7 +119,7 @@ Result<Value> Group::TellLeader(const std::vector<std::string>& command) {
       if (!MayTryAgain(*reply)) return reply;
       why = ::kiwi::Status(StatusCode::kBusy, reply->text);
     }
-    if (!MayGoOn(why, deadline_ns)) return why;
+    if (!MayGoOn(deadline_ns, &why)) return why;
   }
 }
 
@@ -133,7 +139,7 @@ Result<Value> Group::TellAny(const std::vector<std::string>& command) {
       }
       last = client.status();
     }
-    if (!MayGoOn(last, deadline_ns)) return last;
+    if (!MayGoOn(deadline_ns, &last)) return last;
   }
 }
 

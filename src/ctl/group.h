@@ -36,8 +36,8 @@ class Group {
 
   int64_t LeftMs(int64_t deadline_ns) const;
   // Sleeps, longer from time to time; tells once why, on standard error, so that nobody stares at a
-  // silent tool. False: the time is over.
-  bool MayGoOn(const ::kiwi::Status& why, int64_t deadline_ns);
+  // silent tool. False: the time is over, and `why` is the last reason that says something.
+  bool MayGoOn(int64_t deadline_ns, ::kiwi::Status* why);
   // Once around: the nodes given, and those that they name.
   Result<Leader> FindLeader(int64_t deadline_ns, Value* someone);
 
@@ -45,6 +45,7 @@ class Group {
   Clock* const clock_;
   int64_t backoff_ms_ = 0;
   bool told_ = false;
+  ::kiwi::Status before_;  // why the attempt before this one came to nothing
 };
 
 }  // namespace kiwi::ctl

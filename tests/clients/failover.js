@@ -8,13 +8,18 @@ const adapters = require('./adapters.js');
 const WRITERS = 8;
 const GIVE_UP_MS = 30_000;
 
-// What a client may be told while leadership moves. Anything else is a defect.
+// What a client may be told while leadership moves: by the servers, by the system, and, last, what
+// ioredis (a connection, CLUSTER SLOTS or a node that did not come in time) and node-redis (no node
+// answers, or the one that a command waited for is no longer named) say themselves. Anything else is
+// a defect.
 const RETRYABLE = [
   /^UNKNOWN outcome/, /^CLUSTERDOWN/, /^MOVED/, /^LOADING/, /^ERR The server is shutting down/,
   /Connection is closed/i, /Socket closed/i, /socket.*(hang|closed)/i, /ECONNREFUSED/, /ECONNRESET/,
   /EPIPE/, /Command timed out/i, /Failed to refresh slots cache/i, /Too many Cluster redirections/i,
   /Reached the max retries per request/i, /Command queue state error/i, /client is offline/i,
-  /Cluster isn't ready/i, /All (sentinels|nodes) /i, /Connection timeout/i,
+  /Cluster isn't ready/i, /Connection timeout/i,
+  /^connect ETIMEDOUT/, /^timeout$/, /^Node is disconnected$/,
+  /^All the root nodes are unavailable$/, /^Disconnects client$/, /^The client is closed$/,
 ];
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

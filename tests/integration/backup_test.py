@@ -27,7 +27,7 @@ class Load:
 
     def _write(self, writer):
         try:
-            with self.server.client() as client:
+            with self.server.client(timeout=60) as client:
                 while not self.stop.is_set():
                     n = self.acknowledged[writer] + 1
                     client.command("MULTI")
@@ -86,12 +86,12 @@ def test_under_load(binary, work, args):
         with server.client() as client:
             client.command("SET", "large", "L" * 3_000_000)
         with Load(server) as load:
-            wait_until("writes flow", lambda: min(load.acknowledged) > 200)
+            wait_until("writes flow", lambda: min(load.acknowledged) > 200, 60)
             before = list(load.acknowledged)
             file = backup(server, "monday")
             assert file == server.folder / "monday", file
             wait_until("writes go on", lambda: min(
-                a - b for a, b in zip(load.acknowledged, before)) > 50)
+                a - b for a, b in zip(load.acknowledged, before)) > 50, 60)
         # Quiet now: the next backup holds exactly what the server holds.
         second = backup(server, work / "tuesday")
         with server.client() as client:

@@ -209,15 +209,19 @@ def what_is_refused(binary):
 
 def what_waits_by_itself_is_no_failure(binary):
     """WAIT, DEBUG SLEEP and CLIENT PAUSE take longer than any time-out, and no breaker minds."""
-    options = BREAKER | {"runtime.breaker.timeout-normal-ms": 50, "runtime.breaker.queue-deadline-normal-ms": 50,
-                         "runtime.breaker.min-failures": 1}
+    # The writes beside them are to take far less than the limits, and the three far more.
+    options = BREAKER | {"runtime.breaker.timeout-normal-ms": 500, "runtime.breaker.queue-deadline-normal-ms": 500,
+                         "runtime.breaker.min-failures": 1, "raft.fsync": "no"}
     with Server(binary, options) as server, server.client(60) as operator:
         assert operator.command("CLIENT", "PRIORITY", "high") == "OK"
         clients = [server.client(60) for _ in range(4)]
         for client in clients:
-            assert client.pipeline([("SET", "k", 1), ("WAIT", 1, 300)]) == ["OK", 0]
-            assert client.pipeline([("SET", "k", 1), ("DEBUG", "SLEEP", 0.2)]) == ["OK", "OK"]
-        assert operator.command("CLIENT", "PAUSE", 400, "WRITE") == "OK"
+            client.send(encode("SET", "k", 1) + encode("WAIT", 1, 1500))
+        for client in clients:
+            assert [client.read(), client.read()] == ["OK", 0]
+        for client in clients:  # one after the other: who waits for another's sleep is a failure
+            assert client.pipeline([("SET", "k", 1), ("DEBUG", "SLEEP", 1.5)]) == ["OK", "OK"]
+        assert operator.command("CLIENT", "PAUSE", 1500, "WRITE") == "OK"
         for client in clients:
             client.send(b"SET k v\r\n")
         for client in clients:
@@ -306,8 +310,9 @@ def weights_starve_nobody(binary):
     options = {"runtime.storage-threads-max": 1, "raft.fsync": "no"}
     with Server(binary, options) as server, server.client(60) as operator:
         operator.command("CLIENT", "PRIORITY", "high")
-        sleep = ("DEBUG", "SLEEP", "0.002")
-        high, low = Repeater(server, "high", 16, sleep), Repeater(server, "low", 8, sleep)
+        # What stands in the queues lasts while this process, which has to fill them, is not on a processor.
+        sleep = ("DEBUG", "SLEEP", "0.004")
+        high, low = Repeater(server, "high", 48, sleep), Repeater(server, "low", 48, sleep)
 
         def share_of_low():
             wait_until("high runs", lambda: high.failure or high.done > 50, 60)

@@ -214,7 +214,7 @@ def readonly_connections_of_a_cluster(binary):
 
 def latency_by_level(binary):
     """kiwi_read_seconds and RAFT.STATUS tell the levels apart; a write is none of them."""
-    with Group(binary, {}) as group:
+    with Group(binary, {"raft.election-timeout-min-ms": 1500}) as group:
         ports = {}
         for server in group.servers:
             server.stop()
@@ -239,10 +239,14 @@ def latency_by_level(binary):
         for server, level, label in ((leader, ["LINEARIZABLE"], "lease"), (follower, ["LINEARIZABLE"], "read_index"),
                                      (follower, ["BOUNDED", 60000], "bounded"), (follower, ["ANY"], "any"),
                                      (leader, ["ANY"], "any")):
-            before = counts(server)
-            load(server, level)
-            after = counts(server)
-            grown = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+            for _ in range(5):
+                before = counts(server)
+                load(server, level)
+                after = counts(server)
+                grown = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+                # A lease can end while a busy machine holds everybody up; then the leader asks around.
+                if len(set(grown) & {"lease", "read_index"}) < 2:
+                    break
             assert list(grown) == [label] and 10 <= grown[label] <= 30, (level, grown)
             with server.client() as client:
                 line = info(client, "raft")[f"reads_{label}"]
