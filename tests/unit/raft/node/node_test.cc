@@ -391,6 +391,26 @@ TEST_P(NodeTest, ACompactionThatTheDiskRefusedIsMadeUpFor) {
   node->Stop();
 }
 
+// Whoever takes a node in waits for that: a shutdown does not wait for the disk.
+TEST_P(NodeTest, ACompactionThatDoesNotComeIsGivenUpAtAWord) {
+  const auto node = MakeNode(&machine_);
+  ASSERT_TRUE(node->Start().ok());
+  TestProposal before("before");
+  Propose(*node, before);
+  WaitUntil([&] { return before.applied.load(); }, "a write");
+  storage_.Fail(true);
+  constexpr int64_t kHourMs = 3'600'000;
+  std::atomic<bool> given_up{false};
+  Status waited;
+  std::thread waiting([&] { waited = node->CheckpointAndCompact(kHourMs, given_up); });
+  WaitUntil([&] { return node->storage_failed(); }, "the log's failure shows");
+  given_up = true;
+  waiting.join();
+  EXPECT_EQ(waited.code(), StatusCode::kAborted) << waited.ToString();
+  storage_.Fail(false);
+  node->Stop();
+}
+
 // The checkpoint that a full log asks for may be begun before the entry that filled it is applied.
 TEST_P(NodeTest, AWriteLargerThanTheLogMayBeStopsNoLaterOne) {
   log_max_bytes_ = 1000;
