@@ -14,7 +14,8 @@ struct Checkpointer::Impl {
       : keyspace(k),
         options(o),
         backend(b),
-        writer(std::make_shared<CheckpointWriter>(keyspace, backend, options)) {}
+        writer(std::make_shared<CheckpointWriter>(keyspace, backend, options)),
+        serving(writer.get()) {}
 
   enum class Phase { kIdle, kBegun, kRunning, kGivenUp };  // given up: begun, and never to run
 
@@ -25,6 +26,7 @@ struct Checkpointer::Impl {
   CondVar ended;
   storage::Backend* backend KIWI_GUARDED_BY(mu);
   std::shared_ptr<CheckpointWriter> writer KIWI_GUARDED_BY(mu);
+  const CheckpointWriter* serving;  // the same, for the applier; constant but for TakeOver
   Phase phase KIWI_GUARDED_BY(mu) = Phase::kIdle;
   uint64_t begun_index KIWI_GUARDED_BY(mu) = 0;
   Progress last KIWI_GUARDED_BY(mu);
@@ -104,10 +106,13 @@ void Checkpointer::TakeOver(Checkpointer& loaded) {
     impl_->keyspace->TakeContents(*loaded.impl_->keyspace);
   }
   MutexLock lock(impl_->mu);
+  impl_->serving = fresh.get();
   impl_->writer = std::move(fresh);
   impl_->backend = backend;
   impl_->last = last;
 }
+
+bool Checkpointer::FallsBehind() const { return impl_->serving->falls_behind(); }
 
 Checkpointer::Progress Checkpointer::progress() const {
   MutexLock lock(impl_->mu);

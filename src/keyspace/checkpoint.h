@@ -48,6 +48,11 @@ class Checkpointer {
   // changed again, so that the next checkpoint writes it.
   Status Run();
 
+  // So much of what changes waits to be written (a quarter of queue_bytes_max) that who must not wait
+  // for a disk had better leave changes to another thread. Costs next to nothing. Not beside
+  // TakeOver.
+  bool FallsBehind() const;
+
   // Puts what `loaded` has loaded, from another backend into another keyspace, in the place of what
   // is here, and goes on writing to that backend. A checkpoint that is begun is given up: its Run
   // returns kAborted. Readers go on until all shards are taken, for some hundred microseconds; no

@@ -40,6 +40,10 @@ class CheckpointWriter final : public CheckpointSink {
   // on; what Begin froze is never written.
   void Detach();
 
+  // Much of what was kept waits to be written.
+  bool falls_behind() const {
+    return queue_bytes_.load(std::memory_order_relaxed) > options_.queue_bytes_max / 4;
+  }
   bool running() const { return active_.load(std::memory_order_acquire); }
   uint32_t generation() const { return generation_; }  // of the last Begin
   uint64_t rows_written() const { return rows_written_.load(std::memory_order_relaxed); }
@@ -105,7 +109,7 @@ class CheckpointWriter final : public CheckpointSink {
 
   Mutex queue_mu_;  // taken with shard locks held
   std::deque<Kept> queue_ KIWI_GUARDED_BY(queue_mu_);
-  size_t queue_bytes_ KIWI_GUARDED_BY(queue_mu_) = 0;
+  std::atomic<size_t> queue_bytes_{0};                     // written under queue_mu_
   std::deque<BodyRef> bodies_ KIWI_GUARDED_BY(queue_mu_);  // may have pieces to write
   // Rows to delete once the checkpoint is valid. Kept when it fails: the next one supersedes them too.
   std::vector<Superseded> superseded_ KIWI_GUARDED_BY(queue_mu_);

@@ -124,6 +124,7 @@ Status Applier::ReplayTransaction(ApplyPosition& position, const raft::Transacti
     shards.Merge(CommandTable::Shards(*command, record.commands[i].args));
   }
   for (const raft::WatchedKey& watch : record.watches) shards.AddKey(watch.key);
+  if (MustLeave()) return WouldWait();
   const ShardLock lock(*keyspace_, shards, LockMode::kExclusive, wait_);
   if (!lock.held()) return WouldWait();
   const uint64_t seed = CommandSeed(position.seed, position.ordinal++);  // spent even if it aborts
@@ -146,6 +147,7 @@ Status Applier::ReplayTransaction(ApplyPosition& position, const raft::Transacti
 
 bool Applier::RunWrite(ApplyPosition& position, const Command& command, Args args, int db_index,
                        ReplyWriter& reply) {
+  if (MustLeave()) return false;
   const ShardLock lock(*keyspace_, CommandTable::Shards(command, args), LockMode::kExclusive,
                        wait_);
   if (!lock.held()) return false;
@@ -220,7 +222,8 @@ bool Applier::ApplyItem(ApplyPosition& position, Batch& batch, Item& item) {
       }
       break;
     case ItemState::kExec:
-      if (!executor_->RunTransaction(batch.session(), *item.transaction, position.moment,
+      if (MustLeave() ||
+          !executor_->RunTransaction(batch.session(), *item.transaction, position.moment,
                                      CommandSeed(position.seed, position.ordinal), wait_, reply)) {
         return false;
       }

@@ -35,7 +35,8 @@ struct ApplyPosition {
 // arguments that it encoded, in the order of its records.
 class LocalProposal : public raft::Proposal {
  public:
-  // False: the applier must not wait, and a shard is held: the next call goes on from there.
+  // False: the applier must not wait, and would have to, for a shard or for the disk of a checkpoint
+  // that falls behind: the next call goes on from there.
   virtual bool ApplyLocal(Applier& applier, ApplyPosition& position) = 0;
 };
 
@@ -87,6 +88,10 @@ class Applier final : public raft::StateMachine {
   Status ApplyRecords(std::string_view records, std::span<raft::Proposal* const> local);
   // kBusy: as ApplyWithoutWaiting.
   Status Replay(ApplyPosition& position, std::string_view records);
+  // This thread must not wait, and what it changes next might have to be written by itself.
+  bool MustLeave() const {
+    return wait_ == keyspace::LockWait::kNever && checkpointer_->FallsBehind();
+  }
   void Freeze(const raft::SnapshotMeta& meta, const raft::Membership& membership);
   size_t PrefetchItems(const Batch& batch, size_t first);
   bool ApplyItem(ApplyPosition& position, Batch& batch, Item& item);
