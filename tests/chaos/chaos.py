@@ -35,6 +35,10 @@ class Violation(Exception):
     pass
 
 
+class NotBegun(Violation):
+    """There was no run: it shows nothing."""
+
+
 class Run:
     def __init__(self, args):
         self.args = args
@@ -84,7 +88,7 @@ class Run:
         try:
             self.cluster.start()
         except (RuntimeError, TimeoutError) as error:
-            raise Violation(f"the cluster does not start: {error}") from error
+            raise NotBegun(f"the cluster does not start: {error}") from error
         missing = self.cluster.probe()
         self.nemesis = nemesis_module.Nemesis(
             self.cluster, random.Random(f"{self.args.seed}-nemesis"),
@@ -96,7 +100,7 @@ class Run:
             for what, why in missing.items():
                 print(f"  {what}: {why.split(', with args')[0]}", flush=True)
         if not self.nemesis.shares:
-            raise Violation("none of the faults asked for is available")
+            raise NotBegun("none of the faults asked for is available")
         self.first_term = self.term()
         self.begin = time.monotonic()
         self.publish_ports()
@@ -160,7 +164,10 @@ class Run:
 
     def read_back(self):
         keys = workload.all_keys(self.ran)
-        workload.read_back(self.cluster.nodes.values(), keys, self.folder / "history.final")
+        try:
+            workload.read_back(self.cluster.nodes.values(), keys, self.folder / "history.final")
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise Violation(f"the final reads: {error}; {self.cluster.describe()}") from error
 
     def judge(self):
         history = self.folder / "history"
@@ -169,7 +176,7 @@ class Run:
                 with open(part, "rb") as lines:
                     shutil.copyfileobj(lines, out)
         begin = time.monotonic()
-        done = subprocess.run([self.args.linearize, str(history)], capture_output=True, text=True, timeout=900)
+        done = subprocess.run([self.args.linearize, str(history)], capture_output=True, text=True, timeout=300)
         self.judged = done.stdout.splitlines()[0] if done.stdout else done.stderr
         self.judging_seconds = time.monotonic() - begin
         if done.returncode != 0:
@@ -242,10 +249,11 @@ def main():
     if hasattr(run, "ran"):
         run.report()
     if args.expect_violation:
+        seen = failure is not None and not isinstance(failure, NotBegun)
         shutil.rmtree(run.folder, ignore_errors=True)
-        print(f"ok, the violation was seen: {str(failure)[:500]}" if failure else
-              f"FAILED: no violation was seen\nagain: {again}")
-        return 0 if failure else 1
+        print(f"ok, the violation was seen: {str(failure)[:500]}" if seen else
+              f"FAILED: no violation was seen ({failure})\nagain: {again}")
+        return 0 if seen else 1
     if failure:
         print(f"VIOLATION: {failure}\nnodes' folders, logs, history: {run.folder}\nagain: {again}")
         return 1

@@ -36,7 +36,9 @@ FORMS = {
 }
 # These answer once the group has done it.
 WAITING = ("transfer", "remove", "add", "join", "checkpoint")
-OPERATOR_SECONDS = 10.0
+OPERATOR_SECONDS = 30.0
+ANSWER_SECONDS = 15.0  # of a server that runs, on a machine that is busy
+PAUSED_SECONDS = 1.0
 EXAMPLE = {"a": 1, "b": 2, "p": 0.01, "ms": 1, "percent": 1, "id": 1, "address": "127.0.0.1:1"}
 
 
@@ -70,22 +72,22 @@ class Node:
     def port(self):
         return self.server.port
 
-    def ask(self, *command, timeout=3.0):
+    def ask(self, *command, timeout=ANSWER_SECONDS):
         """One command on a connection of its own; None when the node does not answer."""
         try:
-            with Client(self.port, timeout=timeout) as client:
+            with Client(self.port, timeout=PAUSED_SECONDS if self.paused else timeout) as client:
                 return client.command(*command)
         except OSError:
             return None
 
-    def status(self, timeout=1.0):
-        return as_dict(self.ask("RAFT.STATUS", timeout=timeout))
+    def status(self):
+        return as_dict(self.ask("RAFT.STATUS"))
 
     def leads(self):
         return self.status().get("role") == "leader"
 
     def answers(self):
-        return self.ask("PING", timeout=1.0) == "PONG"
+        return self.ask("PING") == "PONG"
 
     def pause(self):
         if self.server.alive():
@@ -169,7 +171,7 @@ class Cluster:
     def say(self, node, what, **words):
         """Says a command of FORMS to a node; returns its reply, or None."""
         form = self.known.get(what) or FORMS[what][0]
-        return node.ask(*form.format(**words).split(), timeout=OPERATOR_SECONDS if what in WAITING else 3.0)
+        return node.ask(*form.format(**words).split(), timeout=OPERATOR_SECONDS if what in WAITING else ANSWER_SECONDS)
 
     def probe(self):
         """Finds which commands of FORMS the servers know; returns those they do not, with the reason."""
@@ -201,8 +203,15 @@ class Cluster:
         return missing
 
     def clear(self, node):
-        for form in FORMS["clear"]:
-            node.ask(*form.split())
+        """Ends all faults of a node, of which an order may be late: until none is left, or the process has ended."""
+        def cleared():
+            if not node.server.alive():
+                return True
+            for form in FORMS["clear"]:
+                if isinstance(node.ask(*form.split()), (RespError, type(None))):
+                    return False
+            return node.ask("FAULT.LIST") == []
+        wait_until(f"node {node.id} has no faults", cleared, 60, 0.05)
 
     def join(self, node_id):
         """Starts a node of a fresh id and makes it a member; returns it."""

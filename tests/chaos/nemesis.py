@@ -5,6 +5,7 @@ import time
 from group import RespError, wait_until
 
 HEAL_SECONDS = 60  # a healed cluster serves again at the latest after this
+RETRYABLE = re.compile("UNKNOWN|CLUSTERDOWN|NOTLEADER|TRYAGAIN|LOADING|BUSY")
 
 
 class Fault:
@@ -19,18 +20,20 @@ class Fault:
         self.settings = settings
 
     def some(self, leader_too=0.4):
-        """A random node; the leader more often than by chance, as it is the one that matters."""
+        """A random node; the leader more often than by chance, as it is the one that matters. None that another
+        fault has paused, where an order would wait until after the healing; so there may be none."""
         leader = self.cluster.leader()
         if leader and self.chance.random() < leader_too:
             return leader
-        return self.chance.choice(sorted(self.cluster.nodes.values(), key=lambda n: n.id))
+        awake = sorted((n for n in self.cluster.nodes.values() if not n.paused), key=lambda n: n.id)
+        return self.chance.choice(awake) if awake else None
 
     def several(self):
         """A node, a minority, or now and then all."""
         nodes = sorted(self.cluster.nodes.values(), key=lambda n: n.id)
         draw = self.chance.random()
         if draw < 0.6 or len(nodes) < 3:
-            return [self.some()]
+            return [node for node in [self.some()] if node]
         return nodes if draw < 0.75 else self.chance.sample(nodes, self.chance.randint(1, len(nodes) - 1))
 
     def name_of(self, nodes):
@@ -115,6 +118,8 @@ class IsolatedLeader(LinkFault):
 
     def start(self):
         node = self.cluster.leader() or self.some()
+        if not node:
+            return None
         self.inject("partition", both_ways([node.id], [i for i in self.ids() if i != node.id]))
         return f"isolate {node.id} (leader)"
 
@@ -124,6 +129,8 @@ class OneWay(LinkFault):
 
     def start(self):
         node = self.some(0.7)
+        if not node:
+            return None
         others = [i for i in self.ids() if i != node.id]
         others = self.chance.sample(others, self.chance.randint(1, len(others)))
         if self.chance.random() < 0.5:
@@ -164,6 +171,8 @@ class OnNode(LinkFault):
 
     def tell(self, what, **words):
         self.node = self.some()
+        if not self.node:
+            return None
         text = f"{what} on {self.name_of([self.node])} {words or ''}"
         reply = self.cluster.say(self.node, what, **words)
         return f"{text}: {reply}" if isinstance(reply, RespError) else text
@@ -191,10 +200,20 @@ class Crash(Kill):
     needs = ("crash",)
 
     def start(self):
-        self.victims = [self.some()]
+        self.node = self.some()
+        if not self.node:
+            return None
+        self.victims = [self.node]
+        self.process = self.node.server.process
         what = f"crash {self.name_of(self.victims)}"
-        self.cluster.say(self.victims[0], "crash")
+        self.cluster.say(self.node, "crash")
         return what
+
+    def heal(self):
+        # The order may be late; who restarted the node meanwhile has ended that process.
+        if not self.node.paused:
+            wait_until(f"node {self.node.id} crashes", lambda: self.process.poll() is not None, HEAL_SECONDS)
+        super().heal()
 
 
 class SlowDisk(OnNode):
@@ -246,6 +265,8 @@ class Checkpoint(Fault):
 
     def start(self):
         node = self.some(0.3)
+        if not node:
+            return None
         self.cluster.say(node, "checkpoint")
         return f"checkpoint on {node.id}"
 
@@ -298,11 +319,24 @@ class Membership(Fault):
         node = cluster.join(new_id)
         seeds = [n for n in cluster.nodes.values()]
         for_whom = self.chance.choice(seeds)
-        reply = cluster.say(node, "join", address=f"127.0.0.1:{for_whom.raft_port}")
-        if isinstance(reply, RespError) or reply is None:
+
+        uncertain = []  # replies behind which it may have joined; then it refuses to do so again
+
+        def joined():
+            reply = cluster.say(node, "join", address=f"127.0.0.1:{for_whom.raft_port}")
+            if reply == "OK" or new_id in self.voters():
+                return True
+            if reply is None or RETRYABLE.match(reply):
+                uncertain.append(reply)
+            elif not uncertain:
+                raise RuntimeError(f"RAFT.CLUSTER JOIN on the new node {new_id}: {reply}")
+            return False
+        try:
+            wait_until(f"{new_id} joins; {cluster.describe()}", joined, HEAL_SECONDS, 0.1)
+        except (RuntimeError, TimeoutError):
             node.kill()
             cluster.removed.append(node)
-            raise TimeoutError(f"RAFT.CLUSTER JOIN on the new node {new_id}: {reply}")
+            raise
         cluster.nodes[new_id] = node
         wait_until(f"{new_id} is a voter; {cluster.describe()}", lambda: new_id in self.voters(), HEAL_SECONDS, 0.1)
         self.settings["members_changed"]()

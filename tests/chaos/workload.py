@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
 from resp import Client, RespError, encode  # noqa: E402
+from server import wait_until  # noqa: E402
 
 EPOCH_SECONDS = 5
 ACCOUNTS = 4
@@ -323,22 +324,34 @@ def read_back(nodes, keys, path):
     """The final reads: every key through every node, as one more client each."""
     for node in nodes:
         recorder = Recorder(f"{path}.{node.id}", 100000 + node.id)
-        with Client(node.port, timeout=30) as client:
-            for start in range(0, len(keys), 200):
-                part = keys[start:start + 200]
-                asked = now_us()
-                client.send(b"".join(encode("MGET", *names) if len(names) > 1 else encode("GET", *names)
-                                     for _, names in part))
-                for key, names in part:
-                    reply = client.read()
-                    if isinstance(reply, RespError):
-                        raise RuntimeError(f"node {node.id} refuses a read after the run: {reply}")
-                    if len(names) > 1:
-                        reply = ChaosClient.bank_value(None, reply)
-                        recorder.write(asked, key, "GET", reply)
-                    else:
-                        recorder.write(asked, key, "GET", value_text(reply))
+        for start in range(0, len(keys), 200):
+            part = keys[start:start + 200]
+
+            def read():
+                try:
+                    return read_keys(node, [names for _, names in part])
+                except OSError:
+                    return None
+            asked, replies = wait_until(f"node {node.id} answers its final reads", read, 60, 0.1)
+            for (key, names), reply in zip(part, replies):
+                if len(names) > 1:
+                    recorder.write(asked, key, "GET", ChaosClient.bank_value(None, reply))
+                else:
+                    recorder.write(asked, key, "GET", value_text(reply))
         recorder.close()
+
+
+def read_keys(node, all_names):
+    """(when asked, the replies), or None where a leader was missing."""
+    with Client(node.port, timeout=30) as client:
+        asked = now_us()
+        client.send(b"".join(encode("MGET", *names) if len(names) > 1 else encode("GET", *names)
+                             for names in all_names))
+        replies = [client.read() for _ in all_names]
+    refused = [r for r in replies if isinstance(r, RespError)]
+    if any(not r.startswith(("CLUSTERDOWN", "UNKNOWN")) for r in refused):
+        raise RuntimeError(f"node {node.id} refuses a read after the run: {refused[0]}")
+    return None if refused else (asked, replies)
 
 
 def all_keys(seconds):

@@ -8,21 +8,13 @@ class Group:
 
     def __init__(self, binary, args=None, size=3):
         self.binary = binary
-        self.raft_ports = []
-        while len(self.raft_ports) < size:
-            port = free_port()
-            if port not in self.raft_ports:
-                self.raft_ports.append(port)
+        self.raft_ports = [free_port() for _ in range(size)]
         members = ",".join(f"{i + 1}@127.0.0.1:{p}" for i, p in enumerate(self.raft_ports))
         self.servers = []
         for i, raft_port in enumerate(self.raft_ports):
             options = {"raft.node-id": i + 1, "raft.port": raft_port, "raft.initial-members": members}
             options.update(args or {})
-            taken = self.raft_ports + [s.port for s in self.servers]
-            port = free_port()
-            while port in taken:
-                port = free_port()
-            self.servers.append(Server(binary, options, port=port))
+            self.servers.append(Server(binary, options))
 
     def __enter__(self):
         for server in self.servers:

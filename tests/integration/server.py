@@ -2,8 +2,10 @@
 
 A server is always ended by the process id that we started; `with Server(...)` ends it in any case.
 """
+import fcntl
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -15,29 +17,76 @@ from resp import Client, RespError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 KIWI = ROOT / "build" / "src" / "kiwi-server"
-START_SECONDS = 30
+START_SECONDS = 120
 
 
+# Ports of tests lie below those that the kernel hands out by itself.
 REDIS_SUITE_PORTS = range(21079, 21112)  # Redis's own suite listens here, and takes no other
+TOOL_PORTS = range(22000, 22700)  # for servers that use the port 10000 above as well
+PORTS = range(20000, 31000)
+PORTS_A_PROCESS = 200
+
+
+class _Ports:
+    """Ports that no other test process gives out: each has a block of them, by a lock that ends with it."""
+
+    def __init__(self):
+        self.lock = None
+        self.left = []
+
+    def take(self):
+        for _ in range(2 * PORTS_A_PROCESS):
+            if not self.left:
+                self.left = self._block()
+            port = self.left.pop(0)
+            if is_free(port):
+                return port
+        raise RuntimeError("no free port")
+
+    def _block(self):
+        if self.lock is None:
+            folder = pathlib.Path(tempfile.gettempdir()) / f"kiwi-test-ports-{os.getuid()}"
+            folder.mkdir(exist_ok=True)
+            begins = [p for p in PORTS[::PORTS_A_PROCESS] if self._of_block(p)]
+            random.SystemRandom().shuffle(begins)
+            for begin in begins:
+                lock = os.open(folder / str(begin), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    os.close(lock)
+                    continue
+                self.lock, self.begin = lock, begin
+                break
+            else:
+                raise RuntimeError("more tests at once than blocks of ports")
+        return self._of_block(self.begin)
+
+    @staticmethod
+    def _of_block(begin):
+        block = range(begin, begin + PORTS_A_PROCESS)
+        return [p for p in block if p not in REDIS_SUITE_PORTS and p not in TOOL_PORTS]
+
+
+_ports = _Ports()
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
 
 
 def free_port():
-    """A port that nobody listens on now, outside of the range that the kernel hands out by itself."""
-    for _ in range(100):
-        port = 20000 + int.from_bytes(os.urandom(2), "big") % 12000
-        if port in REDIS_SUITE_PORTS:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise RuntimeError("no free port")
+    """A port that nobody listens on now and that is given out to nobody else soon."""
+    return _ports.take()
 
 
-def wait_until(what, condition, seconds=10.0, pause=0.01):
+def wait_until(what, condition, seconds=60.0, pause=0.01):
     """Waits for condition() to be true and returns its value; fails with `what` at the deadline."""
     deadline = time.monotonic() + seconds
     while True:
@@ -112,7 +161,7 @@ class Server:
         if self.alive():
             self.process.send_signal(signal.SIGKILL)
         if self.process:
-            self.process.wait(10)
+            self.process.wait(60)  # it may be within a long sync
 
     def stop(self, seconds=20):
         """SIGTERM; returns the exit code. A server that does not end in time is killed, and that raises."""

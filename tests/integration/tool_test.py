@@ -2,6 +2,7 @@
 """Stories of kiwi-ctl: the local cluster that it starts, and what it says when there is nobody to talk to."""
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -13,7 +14,7 @@ import threading
 import time
 
 from resp import Client, encode, info
-from server import Server, free_port, wait_until
+from server import TOOL_PORTS, Server, free_port, is_free, wait_until
 from stories import run_stories
 
 
@@ -31,11 +32,8 @@ class LocalCluster:
 
     def __init__(self, binary, *server_args):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kiwi-tool-"))
-        self.ports = []
-        while len(self.ports) < 3:  # the raft ports are 10000 above, below those that the kernel hands out
-            port = free_port()
-            if port < 22_700 and port not in self.ports:
-                self.ports.append(port)
+        free = [p for p in TOOL_PORTS if is_free(p) and is_free(p + 10_000)]  # the raft ports are 10000 above
+        self.ports = random.SystemRandom().sample(free, 3)
         self.out = self.folder / "out"
         with open(self.out, "wb") as out:
             self.process = subprocess.Popen(

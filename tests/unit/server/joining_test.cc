@@ -41,7 +41,7 @@ class Port {
     do {
       Close();
       fd_ = socket(AF_INET, SOCK_STREAM, 0);
-      number_ = static_cast<int>(20'000 + random.Below(12'000));  // below those of clients
+      number_ = static_cast<int>(31'000 + random.Below(1'000));  // below those of clients
       address.sin_port = htons(static_cast<uint16_t>(number_));
     } while (bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0);
     if (use == Use::kListen) {
