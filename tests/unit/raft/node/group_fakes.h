@@ -21,7 +21,7 @@ namespace kiwi::raft {
 
 template <typename Condition>
 void WaitUntil(Condition condition, const char* what) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!condition()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain for: " << what;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -38,8 +38,14 @@ class Write final : public Proposal {
   bool slow() const override { return false; }
   void Failed(ProposalError error) override {
     error_ = error;
-    failed = true;
+    ++answers;
+    failed = true;  // last: from here on it may be gone
   }
+  void Applied() {
+    ++answers;
+    applied = true;
+  }
+  std::atomic<int> answers{0};
   std::atomic<bool> applied{false};
   std::atomic<bool> failed{false};
   bool done() const { return applied || failed; }
@@ -54,8 +60,15 @@ class Write final : public Proposal {
 
 class Read final : public ReadWaiter {
  public:
-  void ReadReady(ReadProof) override { ready = true; }
-  void ReadRefused() override { refused = true; }
+  void ReadReady(ReadProof) override {
+    ++answers;
+    ready = true;
+  }
+  void ReadRefused() override {
+    ++answers;
+    refused = true;
+  }
+  std::atomic<int> answers{0};
   std::atomic<bool> ready{false};
   std::atomic<bool> refused{false};
 };
@@ -76,7 +89,7 @@ class Names final : public StateMachine {
       if (proposal->remote()) {
         proposal->Replayed();
       } else {
-        static_cast<Write*>(proposal)->applied = true;
+        static_cast<Write*>(proposal)->Applied();
       }
     }
     return {};
@@ -100,7 +113,7 @@ class Names final : public StateMachine {
         if (own == nullptr) continue;
         KIWI_RETURN_IF_ERROR(Note(in.substr(0, origin.length), false));
         in.remove_prefix(origin.length);
-        static_cast<Write*>(own)->applied = true;
+        static_cast<Write*>(own)->Applied();
         continue;
       }
       MutexLock lock(mu_);

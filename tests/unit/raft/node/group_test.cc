@@ -1,6 +1,7 @@
 // Three nodes: what clients of any of them may rely on.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <thread>
@@ -210,6 +211,40 @@ TEST(GroupTest, LeadershipIsHandedOverWithoutALostWrite) {
   WaitUntil([&] { return applied > before + 20; }, "writes go on");
   stop = true;
   client.join();
+}
+
+// First the leader, then a follower; their loops go before them, and who is left may find no quorum.
+TEST(GroupTest, AtANodeThatStopsEachWriteAndEachReadIsAnsweredOnce) {
+  for (int round = 0; round < 3; ++round) {
+    Group group(3);
+    const NodeId leader = group.WaitForLeader();
+    const NodeId follower = group.Follower(leader);
+    std::array<std::atomic<int>, 2> answered = {};
+    std::array<std::atomic<bool>, 2> stopped = {};
+    std::vector<std::thread> clients;
+    for (size_t c = 0; c < 4; ++c) {
+      clients.emplace_back([&, which = c % 2] {
+        Node& node = group.node(which == 0 ? leader : follower);
+        for (bool last = false; !last;) {
+          last = stopped.at(which);
+          Write write("w");
+          Read read;
+          Propose(node, write);
+          node.AwaitRead(&read);
+          WaitUntil([&] { return write.done() && (read.ready || read.refused); }, "two answers");
+          EXPECT_EQ(write.answers, 1);
+          EXPECT_EQ(read.answers, 1);
+          ++answered.at(which);
+        }
+      });
+    }
+    WaitUntil([&] { return answered[0] > 10 && answered[1] > 10; }, "some answers");
+    group.host(leader).Stop();
+    stopped[0] = true;
+    group.host(follower).Stop();
+    stopped[1] = true;
+    for (std::thread& client : clients) client.join();
+  }
 }
 
 }  // namespace

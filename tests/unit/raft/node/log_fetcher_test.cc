@@ -71,6 +71,11 @@ class LogFetcherTest : public ::testing::Test {
     }
   }
 
+  void HoldReadsUntilAllHaveAsked() {
+    log_.after_read = [this] { Await(asked_, 1); };
+  }
+
+  std::atomic<int> asked_{0};
   DiskStorage log_;
   LogFetcher fetcher_{&log_};
 };
@@ -85,6 +90,7 @@ TEST_F(LogFetcherTest, WhatIsShortIsReadAtOnce) {
 
 TEST_F(LogFetcherTest, WhatIsLongIsRefusedAndThereWhenItIsTold) {
   Append(1, 1, kLarge);
+  HoldReadsUntilAllHaveAsked();
   std::atomic<int> told{0};
   fetcher_.Start([&] {
     const auto first = fetcher_.Entries(1, 2, 0);
@@ -99,6 +105,7 @@ TEST_F(LogFetcherTest, WhatIsLongIsRefusedAndThereWhenItIsTold) {
   });
   EXPECT_EQ(fetcher_.Entries(1, 2, 0).status().code(), StatusCode::kBusy);
   EXPECT_EQ(fetcher_.Entries(1, 2, 0).status().code(), StatusCode::kBusy);
+  asked_ = 1;
   Await(told, 1);
   fetcher_.Stop();
   EXPECT_EQ(log_.reads, 1) << "one read for all who asked";
@@ -106,11 +113,13 @@ TEST_F(LogFetcherTest, WhatIsLongIsRefusedAndThereWhenItIsTold) {
 
 TEST_F(LogFetcherTest, WhoAsksForOthersIsServedInTurn) {
   for (LogIndex i = 1; i <= 3; ++i) Append(1, i, kLarge);
+  HoldReadsUntilAllHaveAsked();
   std::atomic<int> served{0};
   fetcher_.Start([&] {
     for (LogIndex i = 1; i <= 3; ++i) served += fetcher_.Entries(i, i + 1, 0).ok();
   });
   for (LogIndex i = 1; i <= 3; ++i) EXPECT_FALSE(fetcher_.Entries(i, i + 1, 0).ok());
+  asked_ = 1;
   Await(served, 3);
   fetcher_.Stop();
 }
