@@ -64,11 +64,11 @@ def backup_and_restore(binary):
     """A backup of a group, taken by the tool, is a server of its own with the same keys."""
     work = pathlib.Path(tempfile.mkdtemp(prefix="kiwi-operator-"))
     try:
-        with Running(binary) as cluster:
+        with Running(binary, STEADY) as cluster:
             for i in range(100):
                 assert cluster.leader().ask("SET", f"key{i}", i) == "OK"
             follower = next(n for n in cluster.nodes.values() if not n.leads())
-            wait_until("the follower has all", lambda: follower.ask("DBSIZE") == 101)
+            wait_until("the follower has all", lambda: follower.ask("DBSIZE") == 101, 30)
             shown = done(tool(binary, follower, "backup", work / "copy"))
             assert "path" in shown and "copy" in shown, shown
             again = tool(binary, follower, "backup", work / "copy")
@@ -113,7 +113,7 @@ def members_by_tool(binary):
         refused = tool(binary, follower, "add", 9, f"127.0.0.1:{free_port()}")
         assert refused.returncode == 1 and "used before" in refused.stderr, refused
         done(tool(binary, follower, "remove", 4))
-        wait_until("node 4 knows", lambda: new.status().get("part") == "removed")
+        wait_until("node 4 knows", lambda: new.status().get("part") == "removed", 30)
         refused = tool(binary, follower, "accept-loss")
         assert refused.returncode == 1 and "lost nothing" in refused.stderr, refused
         cluster.wait_serving()
@@ -122,7 +122,7 @@ def members_by_tool(binary):
 def a_joiner_under_another_leader(binary):
     """Whoever took it in has compacted its log for it. The next leader's still reaches back to the beginning,
     and a joiner takes nothing but a snapshot: the leader makes one by itself."""
-    with Running(binary) as cluster:
+    with Running(binary, STEADY) as cluster:
         leader = cluster.leader()
         for i in range(20):
             assert leader.ask("SET", f"key{i}", "x" * 100_000) == "OK"
@@ -135,7 +135,7 @@ def a_joiner_under_another_leader(binary):
         follower = next(n for n in cluster.nodes.values() if n is not leader)
         assert follower.status()["first_index"] == 1
         assert leader.ask("RAFT.TRANSFER_LEADER", follower.id, timeout=20) == "OK"
-        wait_until(f"node 4 votes; {new.server.log_tail()}", lambda: members(follower).get(4) == "voter", 20)
+        wait_until(f"node 4 votes; {new.server.log_tail()}", lambda: members(follower).get(4) == "voter", 60)
         assert follower.status()["first_index"] > 1
         assert new.ask("GET", "key19") == b"x" * 100_000
 
@@ -152,7 +152,7 @@ def leader_removes_itself(binary):
         # The tool goes to whoever leads by itself.
         target = cluster.wait_serving()
         done(tool(binary, target, "remove", target.id))
-        wait_until("it knows", lambda: target.status().get("part") == "removed")
+        wait_until("it knows", lambda: target.status().get("part") == "removed", 30)
         del cluster.nodes[target.id]
         cluster.removed.append(target)
         left = cluster.wait_serving()
@@ -480,7 +480,7 @@ def each_knows_the_others_by_addresses_of_its_own(binary):
 
 def an_added_node_is_invited(binary):
     """`add` is enough: the node learns of it, now or when it starts. One that holds keys, or did, waits to be told."""
-    with Running(binary) as cluster:
+    with Running(binary, STEADY) as cluster:
         leader = cluster.leader()
         assert leader.ask("SET", "a", "b") == "OK"
         busy = cluster.join(99)
@@ -540,7 +540,7 @@ def a_single_node_grows(binary):
 
 def spares_wait_for_a_vote(binary):
     """With a replication factor of three, a fourth node has all data, and votes when one of the three goes."""
-    with Running(binary, {"raft.replication-factor": "3"}) as cluster:
+    with Running(binary, {**STEADY, "raft.replication-factor": "3"}) as cluster:
         leader = cluster.leader()
         assert leader.ask("SET", "a", "b") == "OK"
         spare = cluster.join(4)
