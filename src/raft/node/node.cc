@@ -11,12 +11,7 @@
 #include "raft/node/entry_codec.h"
 
 namespace kiwi::raft {
-namespace {
-
-// A net loop goes back to its sockets after so many log batches, whatever other loops propose.
-constexpr int kWritesByProposer = 4;
-
-}  // namespace
+namespace {}  // namespace
 
 Node::Node(const NodeOptions& options, Storage* log, std::function<Status()> resume_log,
            std::function<Status()> flush_log, StateMachine* machine, Clock* clock)
@@ -73,7 +68,7 @@ Status Node::Start() {
   do {
     if (storage_failed())
       return {StatusCode::kIo, "the log does not take the vote: " + storage_error()};
-    if (AcquireLog()) DriveLog(Applying::kByCaller, kAllWrites);
+    if (AcquireLog()) DriveLog(LogOwner::kLifecycle);
     ApplyCommitted(false);
     MutexLock lock(core_mu_);
     UpdateReadAllowed();
@@ -94,11 +89,10 @@ void Node::Stop() {
   std::vector<Proposal*> waiting;
   queue_.TakeAll(&waiting);
   FailAll(&waiting, ProposalError::kShutdown);
-  waiting = forwarded_.TakeAll();
-  FailAll(&waiting, ProposalError::kUnknown);
   std::vector<ReadWaiter*> reads;
   {
     MutexLock lock(core_mu_);
+    FailForwarded();
     reads_.TakeAll(&reads);
   }
   for (ReadWaiter* read : reads) read->ReadRefused();
@@ -118,10 +112,8 @@ void Node::Stop() {
   {
     MutexLock lock(core_mu_);
     RefuseWaiting(ProposalError::kShutdown);
+    FailForwarded();  // of what was being composed meanwhile
   }
-  // Of a forward that was being composed meanwhile.
-  waiting = forwarded_.TakeAll();
-  FailAll(&waiting, ProposalError::kUnknown);
   FinishApplying();
   if (!storage_failed()) {
     const Status s = log_->Sync();
@@ -142,7 +134,7 @@ void Node::FinishLog() {
   for (;;) {
     if (AcquireLog()) {
       if (storage_failed() || !LogWanted()) return;
-      DriveLog(Applying::kByCaller, kAllWrites);
+      DriveLog(LogOwner::kLifecycle);
     } else if (has_failed_work_.load()) {
       return;
     } else {
@@ -193,7 +185,7 @@ void Node::Kick(bool on_loop) {
     return;
   }
   if (!AcquireLog()) return;
-  DriveLog(Applying::kByCaller, kWritesByProposer);
+  DriveLog(LogOwner::kProposer);
   ApplyCommitted(on_loop);
 }
 

@@ -269,11 +269,11 @@ class Node {
   void LogThread();
   void CheckpointThread();
   bool AcquireLog() { return !log_owned_.exchange(true); }
-  // What becomes of committed entries: the scheduler is asked, or the caller of DriveLog applies.
-  enum class Applying : uint8_t { kScheduled, kByCaller };
-  static constexpr int kAllWrites = std::numeric_limits<int>::max();
-  // At most max_writes log batches; what is left then is for the log thread.
-  void DriveLog(Applying applying, int max_writes) KIWI_EXCLUDES(core_mu_);
+  // Who owns the log. A proposer may be a net loop: it writes little, compacts nothing, and applies
+  // what is committed itself, as whoever starts or stops the node does; else the scheduler is asked.
+  enum class LogOwner : uint8_t { kLogThread, kCheckpointThread, kProposer, kLifecycle };
+  // What is left when it returns is for the log thread.
+  void DriveLog(LogOwner owner) KIWI_EXCLUDES(core_mu_);
   // These let go of the lock while they copy much. False: what waits is too large for a proposer.
   bool Compose(bool by_proposer) KIWI_REQUIRES(core_mu_);
   // `bytes`: of the records in composing_, which is not empty.
@@ -285,6 +285,8 @@ class Node {
   void BlockComposing() KIWI_REQUIRES(core_mu_);
   void RefuseWaiting(ProposalError error) KIWI_REQUIRES(core_mu_);
   void RefuseRemote() KIWI_REQUIRES(core_mu_);
+  // All that is under way to the leader is unknown. Locked: none is between being added and sent.
+  void FailForwarded() KIWI_REQUIRES(core_mu_);
   struct Furthest {
     NodeId id = kNoNode;
     LogIndex match = 0;
@@ -318,6 +320,7 @@ class Node {
   void NoteSync(int64_t ns);
   void StorageFailed(const Status& status) KIWI_EXCLUDES(core_mu_);
   void RecoverStorage() KIWI_EXCLUDES(core_mu_);
+  void PauseRecovery() KIWI_EXCLUDES(wake_mu_);
   void CompactLog() KIWI_EXCLUDES(core_mu_);
   LogIndex WantedByPeers() KIWI_EXCLUDES(core_mu_);
   bool LogWanted() KIWI_EXCLUDES(core_mu_);

@@ -154,7 +154,7 @@ void Node::CheckpointThread() {
       }
       // The owner of the log compacts it; if nobody owns it, we do, and leave the writes to others: this
       // thread has checkpoints to count and to begin.
-      if (!storage_failed() && AcquireLog()) DriveLog(Applying::kScheduled, 1);
+      if (!storage_failed() && AcquireLog()) DriveLog(LogOwner::kCheckpointThread);
       if (const Status s = flush_log_(); !s.ok()) {
         KIWI_LOG(kWarn, "log flush after a checkpoint failed error=\"{}\"", s.ToString());
       }

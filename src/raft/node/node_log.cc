@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -20,6 +21,12 @@ constexpr size_t kEnvelopeRoom = 32;
 constexpr size_t kLargeCopy = 256 << 10;
 // Writing more than this is the log thread's: a proposer may be a net loop.
 constexpr size_t kLargeWrite = 4 << 20;
+// A net loop goes back to its sockets after so many log batches, whatever other loops propose.
+constexpr int kWritesByProposer = 4;
+constexpr int kAllWrites = std::numeric_limits<int>::max();
+// The log thread looks so often at what else it has to do, however much is proposed.
+constexpr int64_t kTurnMs = 100;
+constexpr int64_t kNoEnd = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
@@ -34,12 +41,13 @@ void Node::WakeLogThread() {
 
 void Node::LogThread() {
   pthread_setname_np(pthread_self(), "kiwi-log");
-  const auto patience = std::chrono::milliseconds(100);
+  const auto patience = std::chrono::milliseconds(kTurnMs);
   int64_t next_sync_ns = clock_->MonotonicNs();
   for (;;) {
     {
       MutexLock lock(wake_mu_);
-      if (!log_wanted_ && !stopping_.load()) wake_.WaitFor(wake_mu_, patience);
+      const bool idle = !log_wanted_ && !storage_failed() && !stopping_.load();
+      if (idle) wake_.WaitFor(wake_mu_, patience);
       log_wanted_ = false;
     }
     if (storage_failed()) {
@@ -47,7 +55,7 @@ void Node::LogThread() {
       if (storage_failed() && stopping_.load()) return;
       if (storage_failed()) continue;
     }
-    if (AcquireLog()) DriveLog(Applying::kScheduled, kAllWrites);
+    if (AcquireLog()) DriveLog(LogOwner::kLogThread);
     RetryCheckpoint();
     const int64_t now = clock_->MonotonicNs();
     if (now >= next_sync_ns && fsync_mode() == FsyncMode::kEverysec) {
@@ -75,28 +83,35 @@ void Node::ReleaseLog() { log_owned_.store(false); }
 
 // Called by the owner; when it returns the log is free, or stays owned because the storage failed
 // (the log thread then recovers it).
-void Node::DriveLog(Applying applying, int max_writes) {
-  const bool by_proposer = max_writes < kAllWrites;
+void Node::DriveLog(LogOwner owner) {
+  const bool by_proposer = owner == LogOwner::kProposer;
+  const bool on_log_thread = owner == LogOwner::kLogThread;
+  const bool caller_applies = by_proposer || owner == LogOwner::kLifecycle;
+  const bool bounded = by_proposer || owner == LogOwner::kCheckpointThread;
+  int max_writes = kAllWrites;
+  if (bounded) max_writes = by_proposer ? kWritesByProposer : 1;
+  const int64_t end_ns = on_log_thread ? clock_->MonotonicNs() + kTurnMs * 1'000'000 : kNoEnd;
   for (;;) {
-    CompactLog();
+    if (!by_proposer) CompactLog();
     if (storage_failed()) return ReleaseLog();
     LogWork work;
     Consequences consequences;
-    bool hand_over = false;
+    bool hand_over = on_log_thread && clock_->MonotonicNs() >= end_ns;  // to itself, a little later
     {
       MutexLock lock(core_mu_);
-      if (max_writes > 0) hand_over = !Compose(by_proposer);
+      hand_over = hand_over || (by_proposer && compact_to_.index != 0);
+      if (!hand_over && max_writes > 0) hand_over = !Compose(bounded);
       consequences = Settle();
       // Peers may bring entries faster than this disk takes them: without end.
       const bool done = max_writes <= 0 && next_work_.persists();
-      const bool too_large = by_proposer && next_work_.entry_bytes() >= kLargeWrite;
+      const bool too_large = bounded && next_work_.entry_bytes() >= kLargeWrite;
       hand_over = hand_over || done || too_large;
       if (!hand_over) work = std::exchange(next_work_, {});
       log_busy_ = !work.empty();
     }
     // What the last round made durable is applied while this one's write waits for the disk.
     consequences.log = false;
-    if (applying == Applying::kByCaller) consequences.apply = false;
+    if (caller_applies) consequences.apply = false;
     Dispatch(consequences);
     if (hand_over) {
       ReleaseLog();
@@ -119,7 +134,7 @@ void Node::DriveLog(Applying applying, int max_writes) {
     }
     Persisted(std::move(work));
     // A proposer may be a net loop: what comes after a sync that stalled is the log thread's.
-    if (sync && by_proposer && !SyncsAreQuick()) max_writes = 0;
+    if (sync && bounded && !SyncsAreQuick()) max_writes = 0;
   }
 }
 
@@ -448,6 +463,7 @@ void Node::StorageFailed(const Status& status) {
     }
     waiting.swap(composing_);
     blocked_since_ns_ = 0;
+    FailForwarded();
     // Another node's disk may be well.
     if (core_->role() == Role::kLeader && peers_ != nullptr) {
       if (const NodeId next = FurthestPeer().id; next != kNoNode)
@@ -470,20 +486,29 @@ void Node::LeaveToHealthyDisk() {
   (void)core_->TransferLeadership(next.id);
 }
 
+// Each attempt reads the whole log: only Stop cuts the pause short.
+void Node::PauseRecovery() {
+  const auto pause = std::chrono::nanoseconds(options_.storage_retry_ms * 1'000'000);
+  const uint64_t start = Ticks::Now();  // the time of the wait, which is not clock_'s
+  MutexLock lock(wake_mu_);
+  while (!stopping_.load()) {
+    const auto passed = std::chrono::nanoseconds(Ticks::ToNs(start, Ticks::Now()));
+    if (passed >= pause) return;
+    log_wanted_ = false;  // or Stop would not wake us; a log that is well again is driven anyway
+    wake_.WaitFor(wake_mu_, pause - passed);
+  }
+}
+
 // On the log thread, while the storage is failed. Proves the disk writable again, then writes anew
 // what failed: into new files, never by repeating the sync that failed.
 void Node::RecoverStorage() {
-  {
-    MutexLock lock(wake_mu_);
-    if (!stopping_.load()) {
-      wake_.WaitFor(wake_mu_, std::chrono::milliseconds(options_.storage_retry_ms));
-    }
-  }
+  PauseRecovery();
   {
     MutexLock lock(core_mu_);
     RefuseWaiting(ProposalError::kStorage);
     // Composed while the storage failed: it is written, but may not come to be applied.
     for (InFlight& entry : in_flight_) FailAll(&entry.proposals, ProposalError::kUnknown);
+    FailForwarded();
   }
 
   const bool owned = has_failed_work_.load();  // else it was the sync of everysec that failed
@@ -511,7 +536,7 @@ void Node::RecoverStorage() {
   if (owned) {
     has_failed_work_.store(false);
     Persisted(std::exchange(failed_work_, {}));
-    DriveLog(Applying::kScheduled, kAllWrites);
+    DriveLog(LogOwner::kLogThread);
   }
 }
 

@@ -82,8 +82,7 @@ void Node::OnSoftState(const SoftState& state) {
   if (before == options_.core.id) {
     for (InFlight& entry : in_flight_) FailAll(&entry.proposals, ProposalError::kUnknown);
   }
-  std::vector<Proposal*> forwarded = forwarded_.TakeAll();
-  FailAll(&forwarded, ProposalError::kUnknown);
+  FailForwarded();
   if (peers_ != nullptr) {
     peers_->LeaderChanged(state.leader == options_.core.id);
     TellTime();
@@ -211,18 +210,21 @@ void Node::OnForward(NodeId from, std::string proposals) {
 }
 
 void Node::OnForwardAnswer(std::string_view answer) {
+  MutexLock lock(core_mu_);  // it may name all that is under way, as FailForwarded does
   for (const auto& [proposal, error] : forwarded_.TakeRefused(answer)) {
     const bool elsewhere = error == ProposalError::kNotLeader || error == ProposalError::kShutdown;
     // It was not proposed there: another leader may take it.
     if (!elsewhere || !queue_.Push(proposal)) proposal->Failed(error);
   }
-  MutexLock lock(core_mu_);
   BlockComposing();  // until the next tick: who leads has to become known first
 }
 
 void Node::OnForwardDown(NodeId peer) {
-  MutexLock lock(core_mu_);  // none is between being added and being sent
-  if (peer != leader()) return;
+  MutexLock lock(core_mu_);
+  if (peer == leader()) FailForwarded();
+}
+
+void Node::FailForwarded() {
   std::vector<Proposal*> lost = forwarded_.TakeAll();
   FailAll(&lost, ProposalError::kUnknown);
 }
@@ -453,8 +455,7 @@ void Node::InstallSnapshot(Committed& committed) {
   KIWI_LOG(kInfo, "snapshot installed index={} term={}", meta.index, meta.term);
   MutexLock lock(core_mu_);
   // Their entries may be among those that are not applied one by one any more.
-  std::vector<Proposal*> passed_over = forwarded_.TakeAll();
-  FailAll(&passed_over, ProposalError::kUnknown);
+  FailForwarded();
   conf_state_ = meta.conf_state;
   if (const Membership* members = committed.stage->membership()) membership_ = *members;
   if (peers_ != nullptr) peers_->MembersChanged(membership_);
