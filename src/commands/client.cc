@@ -139,16 +139,16 @@ void Unpause(Context& ctx) {
   ctx.reply.Ok();
 }
 
-// No command blocks a client, so that there is none to unblock.
 void Unblock(Context& ctx) {
   if (ctx.args.size() > 4) return ReplyArityError(ctx, "client|unblock");
-  if (ctx.args.size() == 4 && !EqualsIgnoreCase(ctx.args[3], "timeout") &&
-      !EqualsIgnoreCase(ctx.args[3], "error")) {
+  const bool by_error = ctx.args.size() == 4 && EqualsIgnoreCase(ctx.args[3], "error");
+  if (ctx.args.size() == 4 && !by_error && !EqualsIgnoreCase(ctx.args[3], "timeout")) {
     return ctx.reply.Error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   }
   int64_t id = 0;
   if (!IntArg(ctx, ctx.args[2], &id)) return;
-  ctx.reply.Integer(0);
+  const bool unblocked = id > 0 && ctx.server->UnblockClient(static_cast<uint64_t>(id), by_error);
+  ctx.reply.Integer(unblocked ? 1 : 0);
 }
 
 void GetRedir(Context& ctx) { ctx.reply.Integer(-1); }

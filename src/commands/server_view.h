@@ -122,6 +122,8 @@ class ServerView {
   virtual std::vector<ClientInfo> ListClients(const ClientFilter& filter) = 0;
   // How many were told to close. The caller's own connection (self_id) closes after its reply.
   virtual size_t KillClients(const ClientFilter& filter, uint64_t self_id) = 0;
+  // Ends what the client waits for (WAIT); false: it waits for nothing, or is none.
+  virtual bool UnblockClient(uint64_t id, bool by_error) = 0;
   virtual void PauseClients(PauseMode mode, int64_t until_wall_ms) = 0;
   virtual void UnpauseClients() = 0;
 

@@ -126,6 +126,18 @@ size_t ClientRegistry::Kill(const commands::ClientFilter& filter, uint64_t self_
   return count;
 }
 
+bool ClientRegistry::Unblock(uint64_t id, bool by_error) {
+  Shard& shard = ShardOf(id);
+  MutexLock lock(shard.mu);
+  const auto it = shard.entries.find(id);
+  if (it == shard.entries.end()) return false;
+  ClientRecord& record = *it->second.record;
+  if (!record.Has(ClientRecord::kBlocked) || record.Has(ClientRecord::kUnblocked)) return false;
+  if (by_error) record.SetFlag(ClientRecord::kUnblockedByError, true);
+  record.SetFlag(ClientRecord::kUnblocked, true);
+  return true;
+}
+
 void ClientRegistry::ForEach(const std::function<void(ClientRecord&)>& visit) const {
   for (const Shard& shard : shards_) {
     MutexLock lock(shard.mu);

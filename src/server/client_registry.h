@@ -36,6 +36,8 @@ class ClientRecord {
     kTransactionDirty = 1u << 2,
     kNoEvict = 1u << 3,
     kBlocked = 1u << 4,
+    kUnblocked = 1u << 5,  // by CLIENT UNBLOCK: what it waits for is over
+    kUnblockedByError = 1u << 6,
   };
 
   ClientRecord(uint64_t id, ClientEndpoint endpoint);
@@ -103,6 +105,8 @@ class ClientRegistry {
   // Closes those that match, except self_id, and says how many match, self_id included: its own
   // session closes it after the reply.
   size_t Kill(const commands::ClientFilter& filter, uint64_t self_id, int64_t now_ms);
+  // False: it does not exist, or waits for nothing.
+  bool Unblock(uint64_t id, bool by_error);
   void ForEach(const std::function<void(ClientRecord&)>& visit) const;
 
  private:

@@ -256,8 +256,9 @@ Executor::Step Executor::Execute(Batch& batch, Item& item) {
     return Step::kDone;
   }
   const bool fast = IsFast(command, args.size());
-  if (command.Is(commands::kAwaitsReplicas) && !pending && MustWait(batch, args)) {
-    return Step::kAwaitReplicas;
+  if (command.Is(commands::kAwaitsReplicas) && !pending) {
+    if (!batch.wait_over && MustWait(batch, args)) return Step::kAwaitReplicas;
+    if (const auto error = EndWait(batch); !error.empty()) return Refuse(batch, item, error);
   }
   if (pending && !fast) return Step::kEndPass;  // must see the writes, and not hold up the applier
   if (command.Is(commands::kReadOnly)) {

@@ -142,7 +142,8 @@ class Executor {
   Step Refuse(Batch& batch, Item& item, std::string_view refusal);
   static bool IsGuarded(const Session& session, const commands::Command& command);
   Step RefuseByBreaker(Batch& batch, Item& item);
-  bool MustWait(Batch& batch, commands::Args args) const;
+  bool MustWait(const Batch& batch, commands::Args args) const;
+  static std::string_view EndWait(Batch& batch);
   void AwaitReplicas(Batch& batch);
   bool ReadsState(const Session& session, const commands::Command& command) const;
   bool ReadsMayRun(Batch& batch) const;

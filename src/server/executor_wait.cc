@@ -11,14 +11,17 @@ namespace kiwi::server {
 
 using commands::Args;
 
+// Of a WAIT that need not wait, or not any more: nothing, or the error that CLIENT UNBLOCK asked for.
+std::string_view Executor::EndWait(Batch& batch) {
+  batch.wait_over = false;
+  batch.session().SetBlocked(false);
+  return batch.session().TakeUnblocked() ? "UNBLOCKED client unblocked via CLIENT UNBLOCK" : "";
+}
+
 // False as well where its arguments make no sense: the handler says so.
-bool Executor::MustWait(Batch& batch, Args args) const {
+bool Executor::MustWait(const Batch& batch, Args args) const {
   int64_t replicas = 0;
   int64_t timeout_ms = 0;
-  if (std::exchange(batch.wait_over, false)) {
-    batch.session().SetBlocked(false);
-    return false;
-  }
   if (!ParseInt64(args[1], &replicas) || !ParseInt64(args[2], &timeout_ms) || timeout_ms < 0) {
     return false;
   }

@@ -51,8 +51,8 @@ void ReplicaWaits::Stop() {
 
 bool ReplicaWaits::IsOver(const Waiting& waiting, int64_t now_ns) const {
   return (waiting.deadline_ns != 0 && now_ns >= waiting.deadline_ns) ||
-         waiting.batch->session().closing() || !node_->is_leader() ||
-         node_->ReplicasWith(waiting.index) >= waiting.replicas;
+         waiting.batch->session().closing() || waiting.batch->session().unblocked() ||
+         !node_->is_leader() || node_->ReplicasWith(waiting.index) >= waiting.replicas;
 }
 
 void ReplicaWaits::Resume(const std::vector<Waiting>& over) {

@@ -76,6 +76,10 @@ size_t ServerCommands::KillClients(const commands::ClientFilter& filter, uint64_
   return server_->registry().Kill(filter, self_id, clock_->MonotonicNs() / 1'000'000);
 }
 
+bool ServerCommands::UnblockClient(uint64_t id, bool by_error) {
+  return server_->registry().Unblock(id, by_error);
+}
+
 std::vector<commands::SlowlogEntry> ServerCommands::Slowlog(size_t count_max) const {
   return server_->slowlog().Newest(count_max);
 }

@@ -41,6 +41,7 @@ class ServerCommands final : public commands::ServerView {
   void PurgeAllocator() override;
   std::vector<commands::ClientInfo> ListClients(const commands::ClientFilter& filter) override;
   size_t KillClients(const commands::ClientFilter& filter, uint64_t self_id) override;
+  bool UnblockClient(uint64_t id, bool by_error) override;
   void PauseClients(commands::PauseMode mode, int64_t until_wall_ms) override {
     server_->PauseClients(mode, until_wall_ms);
   }

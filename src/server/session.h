@@ -101,7 +101,19 @@ class Session final : public net::Connection::Handler, public commands::SessionV
     priority_chosen_ = true;
   }
   // For a while in which its batch waits for something, by a command's wish.
-  void SetBlocked(bool on) { record_->SetFlag(ClientRecord::kBlocked, on); }
+  void SetBlocked(bool on) {
+    if (on) TakeUnblocked();
+    record_->SetFlag(ClientRecord::kBlocked, on);
+  }
+  // CLIENT UNBLOCK has ended the wait; any thread.
+  bool unblocked() const { return record_->Has(ClientRecord::kUnblocked); }
+  // True: with an error. Forgets it.
+  bool TakeUnblocked() {
+    const bool by_error = record_->Has(ClientRecord::kUnblockedByError);
+    record_->SetFlag(ClientRecord::kUnblocked, false);
+    record_->SetFlag(ClientRecord::kUnblockedByError, false);
+    return by_error;
+  }
   void SetNoEvict(bool on) override { record_->SetFlag(ClientRecord::kNoEvict, on); }
   void SetReadOnly(bool on) override { read_only_ = on; }
   commands::ReadConsistency consistency() const override;

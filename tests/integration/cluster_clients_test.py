@@ -7,7 +7,7 @@ import threading
 import time
 
 from cluster_group import Group
-from resp import RespError, info
+from resp import RespError, encode, info
 from server import KIWI, wait_until
 
 # So long that a busy machine elects nobody by itself: stories keep to their leader's address.
@@ -201,7 +201,7 @@ def wait_costs_no_thread(group):
     expect(answers, [1] * 40, "one other node has the write")
     assert time.monotonic() - begin >= 0.7, "WAIT ended before its time"
     with leader.client(timeout=60) as forever:
-        forever.command("SET", "a", 2)
+        unblocked_from_elsewhere(leader, forever)
         result = []
         waiting = threading.Thread(target=lambda: result.append(forever.command("WAIT", 2, 0)))
         waiting.start()
@@ -210,6 +210,19 @@ def wait_costs_no_thread(group):
         expect(result, [2], "WAIT without a limit ends when the node is back")
     for client in clients:
         client.close()
+
+
+def unblocked_from_elsewhere(leader, client):
+    """CLIENT UNBLOCK ends a WAIT as its time would, or with an error; who does not wait is left alone."""
+    number = client.command("CLIENT", "ID")
+    client.command("SET", "a", 2)
+    with leader.client(timeout=30) as other:
+        expect(other.command("CLIENT", "UNBLOCK", number), 0, "nobody waits yet")
+        for reason, wanted in (("TIMEOUT", 1), ("ERROR", "UNBLOCKED client unblocked via CLIENT UNBLOCK")):
+            client.send(encode("WAIT", 2, 0))
+            wait_until("it waits", lambda r=reason: other.command("CLIENT", "UNBLOCK", number, r) == 1)
+            expect(client.read(), wanted, f"WAIT ended by {reason}")
+        expect(other.command("CLIENT", "UNBLOCK", number), 0, "it waits no more")
 
 
 def main():

@@ -88,6 +88,7 @@ class FakeServer final : public ServerView {
   size_t KillClients(const ClientFilter& filter, uint64_t) override {
     return ListClients(filter).size();
   }
+  bool UnblockClient(uint64_t, bool) override { return false; }
   void PauseClients(PauseMode mode, int64_t until_wall_ms) override {
     paused = mode;
     paused_until_ms = until_wall_ms;
