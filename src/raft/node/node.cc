@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -11,7 +12,33 @@
 #include "raft/node/entry_codec.h"
 
 namespace kiwi::raft {
-namespace {}  // namespace
+namespace {
+
+// How long a caller of ApplyCommitted is kept: a net loop has sockets to serve, others have
+// deadlines to look at.
+constexpr int64_t kLoopApplyNs = 1'000'000;
+constexpr int64_t kApplyNs = 20'000'000;
+constexpr int64_t kNoBudget = std::numeric_limits<int64_t>::max();
+
+// Reads no clock before the second entry: most callers find one.
+class ApplyBudget {
+ public:
+  explicit ApplyBudget(int64_t ns) : ns_(static_cast<uint64_t>(ns)) {}
+  // To be asked before each entry.
+  bool Spent() {
+    if (!std::exchange(any_, true)) return false;
+    const uint64_t now = Ticks::Now();
+    if (since_ == 0) since_ = now;
+    return Ticks::ToNs(since_, now) > ns_;
+  }
+
+ private:
+  const uint64_t ns_;
+  bool any_ = false;
+  uint64_t since_ = 0;
+};
+
+}  // namespace
 
 Node::Node(const NodeOptions& options, Storage* log, std::function<Status()> resume_log,
            std::function<Status()> flush_log, StateMachine* machine, Clock* clock)
@@ -69,7 +96,7 @@ Status Node::Start() {
     if (storage_failed())
       return {StatusCode::kIo, "the log does not take the vote: " + storage_error()};
     if (AcquireLog()) DriveLog(LogOwner::kLifecycle);
-    ApplyCommitted(false);
+    ApplyFor(kNoBudget, false);
     MutexLock lock(core_mu_);
     UpdateReadAllowed();
     last = core_->last_index();
@@ -151,7 +178,7 @@ void Node::FinishApplying() {
     core_->OnEntriesFetched();  // from now on they are read at once
   }
   for (;;) {
-    ApplyCommitted(false);
+    ApplyFor(kNoBudget, false);
     apply_mu_.Lock();  // whoever applies now has done so then
     bool left = !applying_.empty();
     apply_mu_.Unlock();
@@ -189,7 +216,10 @@ void Node::Kick(bool on_loop) {
   ApplyCommitted(on_loop);
 }
 
-void Node::ApplyCommitted(bool on_loop) {
+void Node::ApplyCommitted(bool on_loop) { ApplyFor(on_loop ? kLoopApplyNs : kApplyNs, on_loop); }
+
+void Node::ApplyFor(int64_t budget_ns, bool on_loop) {
+  ApplyBudget budget(budget_ns);
   apply_wanted_.store(true);
   while (apply_wanted_.load()) {
     if (!apply_mu_.TryLock()) return;  // the holder looks at apply_wanted_ after it lets go
@@ -203,8 +233,7 @@ void Node::ApplyCommitted(bool on_loop) {
         applying_.swap(committed_);
       }
       if (applying_.empty()) break;
-      Committed& next = applying_.front();
-      left_for_worker = !ApplyOne(next, on_loop);
+      left_for_worker = budget.Spent() || !ApplyOne(applying_.front(), on_loop);
       if (left_for_worker) break;
       applying_.pop_front();
     }
@@ -212,13 +241,15 @@ void Node::ApplyCommitted(bool on_loop) {
     {
       MutexLock lock(core_mu_);
       core_->OnApplied(applied_index());
-      // What follows from it is the caller's to do as long as nobody else takes part.
-      if (peers_ != nullptr) {
+      // Alone there may be more to take: the core hands out what is committed in portions.
+      if (peers_ != nullptr || core_->HasReady()) {
         consequences = Settle();
       } else {
         UpdateReadAllowed();
       }
     }
+    // What has become committed by it is applied in the next round.
+    if (std::exchange(consequences.apply, false)) apply_wanted_.store(true);
     apply_mu_.Unlock();
     Dispatch(consequences);
     if (left_for_worker || freeze_left) schedule_apply_(false);

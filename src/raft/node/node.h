@@ -127,8 +127,9 @@ class Node {
   // Composes and writes what was proposed, if the calling thread is the one to do it, and applies
   // it if that is fast. Call once after a round of Propose calls.
   void Kick(bool on_loop);
-  // Applies what is committed, and begins a checkpoint that is due. on_loop: never waits; what is
-  // not fast, or would have to wait for readers, is left to a worker.
+  // Applies what is committed, and begins a checkpoint that is due, for a bounded time: others may
+  // commit as fast as this thread applies. A worker is asked for the rest. on_loop: never waits; what
+  // is not fast, or would have to wait for readers, is left to a worker as well.
   void ApplyCommitted(bool on_loop);
   // A linearizable read may run now, at ReadTime(): the replicated clock. Else AwaitRead.
   bool ReadAllowed() const {
@@ -263,6 +264,7 @@ class Node {
     Status read_error;  // the core could not read the log
   };
 
+  void ApplyFor(int64_t budget_ns, bool on_loop) KIWI_EXCLUDES(core_mu_, apply_mu_);
   // Stop's end, once the log thread is gone.
   void FinishLog() KIWI_EXCLUDES(core_mu_);
   void FinishApplying() KIWI_EXCLUDES(core_mu_, apply_mu_);
@@ -331,6 +333,8 @@ class Node {
   // False: it is for a thread that may wait. So below.
   bool ApplyOne(Committed& committed, bool on_loop) KIWI_REQUIRES(apply_mu_);
   bool MaybeBeginCheckpoint(bool on_loop) KIWI_REQUIRES(apply_mu_);
+  // By this thread, or by one that the scheduler finds: somebody applies just now.
+  void BeginCheckpointSoon() KIWI_EXCLUDES(apply_mu_, core_mu_, checkpoint_mu_);
   Status WaitCheckpoint(const std::atomic<bool>& given_up) KIWI_EXCLUDES(checkpoint_mu_);
   void CountCheckpoint() KIWI_REQUIRES(checkpoint_mu_);
   void CheckpointDone(LogIndex index, const Status& status, int64_t duration_ns)

@@ -95,11 +95,17 @@ void Node::RequestCheckpoint() {
     MutexLock lock(checkpoint_mu_);
     checkpoint_requested_ = true;
   }
-  // Without traffic nobody else would look.
+  BeginCheckpointSoon();  // without traffic nobody else would look
+}
+
+void Node::BeginCheckpointSoon() {
+  bool look_again = true;  // who applies may be past the place where one is begun
   if (apply_mu_.TryLock()) {
     MaybeBeginCheckpoint(/*on_loop=*/false);
     apply_mu_.Unlock();
+    look_again = apply_wanted_.load();  // who came meanwhile has left it to us
   }
+  if (look_again) schedule_apply_(false);
 }
 
 Status Node::WaitCheckpoint(const std::atomic<bool>& given_up) {
@@ -110,9 +116,7 @@ Status Node::WaitCheckpoint(const std::atomic<bool>& given_up) {
     checkpoint_requested_ = true;
   }
   for (;;) {
-    apply_mu_.Lock();
-    MaybeBeginCheckpoint(/*on_loop=*/false);
-    apply_mu_.Unlock();
+    BeginCheckpointSoon();
     MutexLock lock(checkpoint_mu_);
     if (checkpoints_done_ >= wanted) return checkpoint_status_;
     if (stopping_ || given_up) return {StatusCode::kAborted, "the server is shutting down"};

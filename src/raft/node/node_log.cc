@@ -73,8 +73,10 @@ void Node::SyncEverysec() {
 }
 
 bool Node::LogWanted() {
-  if (!queue_.empty() && !log_full_.load() && !compose_blocked_.load()) return true;
+  const auto composable = [this] { return !log_full_.load() && !compose_blocked_.load(); };
+  if (!queue_.empty() && composable()) return true;
   MutexLock lock(core_mu_);
+  if (!composing_.empty() && composable()) return true;
   return compact_to_.index != 0 || !next_work_.empty() || core_->HasReady();
 }
 

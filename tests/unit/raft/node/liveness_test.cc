@@ -162,5 +162,43 @@ TEST_F(LoneNodeTest, AProposerLeavesTheLogsCompactionToOthers) {
   node_.Stop();
 }
 
+class ApplyingTest : public LoneNodeTest, public ::testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(LoopsAndOthers, ApplyingTest, ::testing::Bool());
+
+// Its thread is a net loop, or has a deadline to look at: it would be kept for as long as others write.
+TEST_P(ApplyingTest, WhoAppliesIsNotKeptForAllThatOthersCommit) {
+  constexpr int kMost = 50;
+  const bool on_loop = GetParam();
+  const std::thread::id self = std::this_thread::get_id();
+  bool counts = false;  // the applier's alone
+  int in_a_row = 0;     // also
+  machine_.before_apply = [&] {
+    if (!counts || std::this_thread::get_id() != self || ++in_a_row == kMost) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(15));  // so long it takes to apply
+    const LogIndex last = node_.GetStatus().commit_index;
+    node_.Propose(&writes_.emplace_back("another's"));
+    std::thread([&] { node_.Kick(on_loop); }).join();
+    WaitUntil([&] { return node_.GetStatus().commit_index > last; }, "it is committed");
+  };
+  Start();
+  WaitUntil(
+      [&] {
+        counts = in_a_row == 0;
+        node_.Propose(&writes_.emplace_back("own"));
+        node_.Kick(on_loop);
+        counts = false;
+        return in_a_row > 0;
+      },
+      "a proposer applies");
+  EXPECT_LE(in_a_row, 5) << "the rest is a worker's";
+  WaitUntil(
+      [&] {
+        ApplyIfAsked();
+        return std::all_of(writes_.begin(), writes_.end(), [](Write& w) { return w.done(); });
+      },
+      "the rest is applied");
+  node_.Stop();
+}
+
 }  // namespace
 }  // namespace kiwi::raft
