@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,11 @@ class Storage : public LogReader {
   // Payload bytes that Entries would have to read from the disk; 0 if it would fail.
   virtual uint64_t BytesOnDisk(LogIndex /*lo*/, LogIndex /*hi*/, uint64_t /*max_bytes*/) const {
     return 0;
+  }
+  // Entries, which never waits for a mutation that has the disk; nothing: it would have to.
+  virtual std::optional<Result<std::vector<Entry>>> TryEntries(LogIndex lo, LogIndex hi,
+                                                               uint64_t max_bytes) const {
+    return Entries(lo, hi, max_bytes);
   }
 
   // Conveniences over Write(), synced.

@@ -14,6 +14,12 @@ constexpr uint64_t kLongRead = 2 << 20;
 // Each follower waits for one read, and so does the applier. Who finds no room asks again.
 constexpr size_t kWantedMax = 16;
 
+// kBusy means that the fetcher tells when to ask again: nobody would, were it the backend's.
+Result<std::vector<Entry>> BusyIsIo(Result<std::vector<Entry>> entries) {
+  if (entries.status().code() != StatusCode::kBusy) return entries;
+  return Status(StatusCode::kIo, std::string(entries.status().message()));
+}
+
 }  // namespace
 
 LogFetcher::~LogFetcher() { Stop(); }
@@ -36,7 +42,10 @@ void LogFetcher::Stop() {
 
 Result<std::vector<Entry>> LogFetcher::Entries(LogIndex lo, LogIndex hi, uint64_t max_bytes) const {
   const Read read{lo, hi, max_bytes};
-  if (!running_.load() || log_->BytesOnDisk(lo, hi, max_bytes) < kLongRead) return ReadLog(read);
+  if (!running_.load()) return ReadLog(read);
+  if (log_->BytesOnDisk(lo, hi, max_bytes) < kLongRead) {
+    if (auto entries = log_->TryEntries(lo, hi, max_bytes)) return BusyIsIo(*std::move(entries));
+  }
   MutexLock lock(mu_);
   if (auto fetched = TakeFetched(read)) return *std::move(fetched);
   const auto same = [lo](const Read& other) { return other.lo == lo; };
@@ -47,11 +56,8 @@ Result<std::vector<Entry>> LogFetcher::Entries(LogIndex lo, LogIndex hi, uint64_
   return Status(StatusCode::kBusy, "the entries are being read");
 }
 
-// kBusy means that this class tells when to ask again: nobody would, were it the backend's.
 Result<std::vector<Entry>> LogFetcher::ReadLog(const Read& read) const {
-  auto entries = log_->Entries(read.lo, read.hi, read.max_bytes);
-  if (entries.status().code() != StatusCode::kBusy) return entries;
-  return Status(StatusCode::kIo, std::string(entries.status().message()));
+  return BusyIsIo(log_->Entries(read.lo, read.hi, read.max_bytes));
 }
 
 // What was read still stands only as far as the log has these entries: index and term name one.

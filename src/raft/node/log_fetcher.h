@@ -1,7 +1,8 @@
 // The log as the core sees it, which never makes the core wait for a disk: entries that lie there and
-// are large are refused with kBusy, read by a thread of its own, and then the core is asked to look
-// again. Without it a value of hundreds of megabytes that a follower has missed would keep the
-// leader's heartbeats for as long as it takes to read.
+// are large, or that a mutation of the log keeps locked, are refused with kBusy, read by a thread of
+// its own, and then the core is asked to look again. Without it a value of hundreds of megabytes that
+// a follower has missed, or a disk that stalls while entries are cut off, would keep the leader's
+// heartbeats for as long as it takes.
 #pragma once
 
 #include <atomic>

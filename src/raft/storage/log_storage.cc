@@ -166,18 +166,35 @@ uint64_t LogStorage::BytesOnDisk(LogIndex lo, LogIndex hi, uint64_t max_bytes) c
 }
 
 Result<std::vector<Entry>> LogStorage::Entries(LogIndex lo, LogIndex hi, uint64_t max_bytes) const {
-  std::vector<Entry> entries;
-  {
-    MutexLock lock(mu_);
-    LogIndex end = 0;
-    KIWI_RETURN_IF_ERROR(state_.CheckRead(lo, hi, max_bytes, &end));
-    if (lo >= state_.cached_first() || lo == end) {
-      entries.reserve(end - lo);
-      for (LogIndex index = lo; index < end; ++index) entries.push_back(state_.cached(index));
-      return entries;
-    }
-  }
+  if (auto cached = CachedEntries(lo, hi, max_bytes)) return *std::move(cached);
   ReaderLock reading(rewrite_mu_);
+  return StoredEntries(lo, hi, max_bytes);
+}
+
+std::optional<Result<std::vector<Entry>>> LogStorage::TryEntries(LogIndex lo, LogIndex hi,
+                                                                 uint64_t max_bytes) const {
+  if (auto cached = CachedEntries(lo, hi, max_bytes)) return cached;
+  if (!rewrite_mu_.TryLockShared()) return std::nullopt;
+  Result<std::vector<Entry>> entries = StoredEntries(lo, hi, max_bytes);
+  rewrite_mu_.UnlockShared();
+  return entries;
+}
+
+std::optional<Result<std::vector<Entry>>> LogStorage::CachedEntries(LogIndex lo, LogIndex hi,
+                                                                    uint64_t max_bytes) const {
+  MutexLock lock(mu_);
+  LogIndex end = 0;
+  const Status status = state_.CheckRead(lo, hi, max_bytes, &end);
+  if (!status.ok()) return Result<std::vector<Entry>>(status);
+  if (lo < state_.cached_first() && lo != end) return std::nullopt;
+  std::vector<Entry> entries;
+  entries.reserve(end - lo);
+  for (LogIndex index = lo; index < end; ++index) entries.push_back(state_.cached(index));
+  return entries;
+}
+
+Result<std::vector<Entry>> LogStorage::StoredEntries(LogIndex lo, LogIndex hi,
+                                                     uint64_t max_bytes) const {
   LogIndex end = 0;
   LogIndex from_cache = 0;
   std::vector<Entry> newest;
@@ -187,6 +204,7 @@ Result<std::vector<Entry>> LogStorage::Entries(LogIndex lo, LogIndex hi, uint64_
     from_cache = std::min(std::max(state_.cached_first(), lo), end);
     for (LogIndex index = from_cache; index < end; ++index) newest.push_back(state_.cached(index));
   }
+  std::vector<Entry> entries;
   entries.reserve(end - lo);
   KIWI_RETURN_IF_ERROR(ReadFromBackend(lo, from_cache, &entries));
   std::move(newest.begin(), newest.end(), std::back_inserter(entries));

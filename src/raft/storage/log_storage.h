@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,8 @@ class LogStorage final : public Storage {
   uint64_t SizeBytes() const override;
   uint64_t BytesOnDisk(LogIndex lo, LogIndex hi, uint64_t max_bytes) const override
       KIWI_EXCLUDES(mu_);
+  std::optional<Result<std::vector<Entry>>> TryEntries(LogIndex lo, LogIndex hi,
+                                                       uint64_t max_bytes) const override;
 
   // Gives back the disk and memory of compacted entries. Blocks on the disk: call it from a
   // background thread after compaction of much (half of the backend's write buffer, say). It may
@@ -74,6 +77,12 @@ class LogStorage final : public Storage {
                   LogIndex old_last);
   template <typename Record>
   void PutRecord(std::string_view key, const Record& record);
+  // Nothing: they are not all in memory.
+  std::optional<Result<std::vector<Entry>>> CachedEntries(LogIndex lo, LogIndex hi,
+                                                          uint64_t max_bytes) const
+      KIWI_EXCLUDES(mu_);
+  Result<std::vector<Entry>> StoredEntries(LogIndex lo, LogIndex hi, uint64_t max_bytes) const
+      KIWI_REQUIRES_SHARED(rewrite_mu_) KIWI_EXCLUDES(mu_);
   Status ReadFromBackend(LogIndex lo, LogIndex end, std::vector<Entry>* entries) const;
 
   storage::Backend* const backend_;

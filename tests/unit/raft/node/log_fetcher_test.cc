@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -46,7 +47,14 @@ class DiskStorage final : public Storage {
     return bytes;
   }
 
+  std::optional<Result<std::vector<Entry>>> TryEntries(LogIndex lo, LogIndex hi,
+                                                       uint64_t max_bytes) const override {
+    if (locked) return std::nullopt;
+    return Entries(lo, hi, max_bytes);
+  }
+
   mutable std::atomic<int> reads{0};
+  std::atomic<bool> locked{false};  // a mutation has the disk, until Entries waits for it
   std::atomic<bool> busy{false};
   std::function<void()> after_read;  // on the reader's thread
 
@@ -109,6 +117,23 @@ TEST_F(LogFetcherTest, WhatIsLongIsRefusedAndThereWhenItIsTold) {
   Await(told, 1);
   fetcher_.Stop();
   EXPECT_EQ(log_.reads, 1) << "one read for all who asked";
+}
+
+// The log is compacted while a large entry is read for one follower: another's next one, however
+// short, would have to wait for both.
+TEST_F(LogFetcherTest, WhatAMutationKeepsLockedIsRefusedAndThereWhenItIsTold) {
+  Append(1, 1, 1000);
+  log_.locked = true;
+  std::atomic<int> told{0};
+  fetcher_.Start([&] {
+    const auto entries = fetcher_.Entries(1, 2, 0);  // still locked
+    EXPECT_TRUE(entries.ok()) << entries.status().ToString();
+    ++told;
+  });
+  EXPECT_EQ(fetcher_.Entries(1, 2, 0).status().code(), StatusCode::kBusy);
+  Await(told, 1);
+  fetcher_.Stop();
+  EXPECT_EQ(log_.reads, 1);
 }
 
 TEST_F(LogFetcherTest, WhoAsksForOthersIsServedInTurn) {
