@@ -533,6 +533,11 @@ def a_single_node_grows(binary):
         for server in later:
             with server.client(timeout=30) as client:
                 wait_until("it has the key", lambda: client.command("GET", "a") == b"b", 30)
+        # It has grown: without the raft port it would reach nobody, and its clients would wait for ever.
+        assert first.stop() == 0
+        del first.args["raft.port"]
+        refused = subprocess.run(first.command_line(), capture_output=True, text=True, timeout=60, check=False)
+        assert refused.returncode == 1 and "set raft.port" in refused.stderr, refused
     finally:
         for server in [first, *later]:
             server.remove()

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <limits>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/ticks.h"
@@ -13,6 +16,16 @@
 
 namespace kiwi::raft {
 namespace {
+
+// Those that a membership names besides `self`.
+std::vector<NodeId> Others(const ConfState& state, NodeId self) {
+  std::vector<NodeId> others;
+  for (const auto* ids : {&state.voters, &state.learners, &state.voters_outgoing}) {
+    std::copy_if(ids->begin(), ids->end(), std::back_inserter(others),
+                 [self](NodeId id) { return id != self; });
+  }
+  return others;
+}
 
 // How long a caller of ApplyCommitted is kept: a net loop has sockets to serve, others have
 // deadlines to look at.
@@ -71,6 +84,14 @@ Status Node::Start() {
     KIWI_ASSIGN_OR_RETURN(const InitialState initial, log_->GetInitialState());
     conf_state_ = initial.conf_state;
     written_hard_state_ = initial.hard_state;
+    if (const std::vector<NodeId> others = Others(conf_state_, core_options.id);
+        peers_ == nullptr && !others.empty()) {
+      return {StatusCode::kConfig,
+              "this node (" + std::to_string(core_options.id) +
+                  ") is a member of a group: its log names node " + std::to_string(others.front()) +
+                  " too, and without raft.port it would reach nobody and serve nobody; set "
+                  "raft.port as it was, or begin with an empty dir"};
+    }
     KIWI_ASSIGN_OR_RETURN(core_, RawNode::Create(core_options, &fetcher_));
     applied_index_ = core_options.applied;
     KIWI_ASSIGN_OR_RETURN(const Term applied_term, log_->TermAt(core_options.applied));

@@ -113,7 +113,7 @@ class Node {
   void SetPeers(Peers* peers) { peers_ = peers; }
 
   // Opens the core. A group of one voter elects itself and applies its whole log before this
-  // returns, so that the node serves at once.
+  // returns, so that the node serves at once. kConfig: the log names others, and there are no peers.
   Status Start();
   // Fails what waits with kShutdown, lets what was proposed finish, syncs the log.
   void Stop();

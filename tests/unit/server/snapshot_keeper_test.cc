@@ -307,7 +307,19 @@ TEST_P(SnapshotCrash, CheckpointsGoOnOnceAFullDiskHasSpace) {
   EXPECT_EQ(DigestOf(*receiver), before);
 }
 
+// A group of which nobody is there.
+class Nobody final : public raft::Peers {
+ public:
+  void Send(raft::Message) override {}
+  void SendSnapshot(raft::Message) override {}
+  Status Forward(raft::NodeId, std::string) override { return {StatusCode::kUnavailable, "gone"}; }
+  void AnswerForward(raft::NodeId, std::string) override {}
+  void MembersChanged(const raft::Membership&) override {}
+  void TellTime(int64_t) override {}
+};
+
 TEST_P(SnapshotCrash, ALostLogDoesNotLoseAStateThatASnapshotBrought) {
+  Nobody nobody;
   {
     auto receiver = Open("receiver");
     auto stage = receiver->applier().StageSnapshot().value();
@@ -325,6 +337,7 @@ TEST_P(SnapshotCrash, ALostLogDoesNotLoseAStateThatASnapshotBrought) {
     // What it voted in the terms since, it has forgotten.
     EXPECT_GT(receiver->log().GetInitialState()->hard_state.term, 1000u);
     receiver->node().SetScheduler([](bool) {});
+    receiver->node().SetPeers(&nobody);
     EXPECT_TRUE(receiver->node().Start().ok());
     EXPECT_TRUE(receiver->node().distrusted());
   }

@@ -204,6 +204,20 @@ INSTANTIATE_TEST_SUITE_P(EveryMode, NodeTest,
                          ::testing::Values(FsyncMode::kAlways, FsyncMode::kEverysec,
                                            FsyncMode::kNo));
 
+// Without raft.port: nobody could be elected, and its clients would wait for ever.
+TEST_P(NodeTest, AMemberOfAGroupDoesNotStartWithoutPeers) {
+  for (const bool learner : {false, true}) {
+    ConfState group;
+    group.voters = {1};
+    (learner ? group.learners : group.voters).push_back(2);
+    ASSERT_TRUE(storage_.SetConfState(group).ok());
+    const auto node = MakeNode(&machine_);
+    const Status status = node->Start();
+    EXPECT_EQ(status.code(), StatusCode::kConfig);
+    EXPECT_NE(status.message().find("raft.port"), std::string::npos) << status.ToString();
+  }
+}
+
 TEST_P(NodeTest, ALoneVoterServesAtOnceAndAppliesInOrder) {
   const auto node = MakeNode(&machine_);
   ASSERT_TRUE(node->Start().ok());
