@@ -28,7 +28,7 @@ void ReplicaWaits::Add(Batch* batch, uint64_t index, uint64_t replicas, int64_t 
     if (!stopping_) {
       if (!thread_.joinable()) thread_ = std::thread([this] { Thread(); });
       waiting_.push_back({batch, index, replicas, deadline_ns});
-      changed_.NotifyAll();
+      if (waiting_.size() == 1) changed_.NotifyAll();  // else it looks again soon
       return;
     }
   }
@@ -49,12 +49,6 @@ void ReplicaWaits::Stop() {
   if (thread.joinable()) thread.join();
 }
 
-bool ReplicaWaits::IsOver(const Waiting& waiting, int64_t now_ns) const {
-  return (waiting.deadline_ns != 0 && now_ns >= waiting.deadline_ns) ||
-         waiting.batch->session().closing() || waiting.batch->session().unblocked() ||
-         !node_->is_leader() || node_->ReplicasWith(waiting.index) >= waiting.replicas;
-}
-
 void ReplicaWaits::Resume(const std::vector<Waiting>& over) {
   for (const Waiting& waiting : over) {
     waiting.batch->wait_over = true;
@@ -62,23 +56,34 @@ void ReplicaWaits::Resume(const std::vector<Waiting>& over) {
   }
 }
 
+// Those whose time has come. The node is asked once for all, and nobody who is added waits for it.
+std::vector<ReplicaWaits::Waiting> ReplicaWaits::TakeOver() {
+  const bool leads = node_->is_leader();
+  const raft::Node::Replicas progress = node_->CountReplicas();
+  const int64_t now_ns = clock_->MonotonicNs();
+  std::vector<Waiting> over;
+  MutexLock lock(mu_);
+  std::erase_if(waiting_, [&](const Waiting& waiting) {
+    const bool is_over = !leads || (waiting.deadline_ns != 0 && now_ns >= waiting.deadline_ns) ||
+                         waiting.batch->session().closing() ||
+                         waiting.batch->session().unblocked() ||
+                         progress.With(waiting.index) >= waiting.replicas;
+    if (is_over) over.push_back(waiting);
+    return is_over;
+  });
+  return over;
+}
+
 void ReplicaWaits::Thread() {
   pthread_setname_np(pthread_self(), "kiwi-wait");
   for (;;) {
-    std::vector<Waiting> over;
     {
       MutexLock lock(mu_);
       while (!stopping_ && waiting_.empty()) changed_.Wait(mu_);
+      if (!stopping_) changed_.WaitFor(mu_, kLookAgain);
       if (stopping_) return;
-      changed_.WaitFor(mu_, kLookAgain);
-      const int64_t now_ns = clock_->MonotonicNs();
-      std::erase_if(waiting_, [&](const Waiting& waiting) {
-        const bool is_over = IsOver(waiting, now_ns);
-        if (is_over) over.push_back(waiting);
-        return is_over;
-      });
     }
-    Resume(over);
+    Resume(TakeOver());
   }
 }
 

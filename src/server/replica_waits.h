@@ -38,7 +38,7 @@ class ReplicaWaits {
   };
 
   void Thread();
-  bool IsOver(const Waiting& waiting, int64_t now_ns) const;
+  std::vector<Waiting> TakeOver() KIWI_EXCLUDES(mu_);
   void Resume(const std::vector<Waiting>& over);
 
   const raft::Node* const node_;

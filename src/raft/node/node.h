@@ -181,7 +181,22 @@ class Node {
   void SetClientAddress(NodeId id, std::string host, int port) KIWI_EXCLUDES(core_mu_);
   // How many other members have the log up to `index` on their disks. Only the leader knows; any
   // other node says what must be so of an index that is committed. Index 0: those that are there.
-  size_t ReplicasWith(LogIndex index) const KIWI_EXCLUDES(core_mu_);
+  size_t ReplicasWith(LogIndex index) const KIWI_EXCLUDES(core_mu_) {
+    return CountReplicas().With(index);
+  }
+  // The same of one moment for many indexes: asking for each would copy the progress each time.
+  class Replicas {
+   public:
+    size_t With(LogIndex index) const;
+
+   private:
+    friend class Node;
+    bool known_ = false;
+    size_t assumed_ = 0;  // where it is not known
+    size_t active_ = 0;
+    std::vector<LogIndex> matches_;
+  };
+  Replicas CountReplicas() const KIWI_EXCLUDES(core_mu_);
   // As RawNode's. The change holds once applied_index() has reached the result's index, unless an
   // entry of another term came there.
   Result<ProposeResult> ProposeConfChange(const ConfChange& change) KIWI_EXCLUDES(core_mu_);

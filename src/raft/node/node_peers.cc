@@ -347,15 +347,25 @@ void Node::SetClientAddress(NodeId id, std::string host, int port) {
   membership_.Put(member);
 }
 
-size_t Node::ReplicasWith(LogIndex index) const {
+size_t Node::Replicas::With(LogIndex index) const {
+  if (!known_) return assumed_;
+  if (index == 0) return active_;
+  return static_cast<size_t>(std::count_if(matches_.begin(), matches_.end(),
+                                           [index](LogIndex match) { return match >= index; }));
+}
+
+Node::Replicas Node::CountReplicas() const {
+  Replicas replicas;
   MutexLock lock(core_mu_);
-  if (core_->role() != Role::kLeader) return conf_state_.voters.size() / 2;
-  size_t count = 0;
+  replicas.known_ = core_->role() == Role::kLeader;
+  replicas.assumed_ = conf_state_.voters.size() / 2;
+  if (!replicas.known_) return replicas;
   for (const RawNode::PeerProgress& peer : core_->Progress()) {
     if (peer.id == options_.core.id) continue;
-    count += index == 0 ? peer.recently_active : peer.match >= index;
+    replicas.active_ += peer.recently_active;
+    replicas.matches_.push_back(peer.match);
   }
-  return count;
+  return replicas;
 }
 
 Result<ProposeResult> Node::ProposeConfChange(const ConfChange& change) {
