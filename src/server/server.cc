@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "base/ticks.h"
 #include "commands/redact.h"
 #include "net/connection.h"
 #include "server/allocator.h"
@@ -24,6 +25,8 @@ namespace {
 
 // What a loop takes from the channel before it polls its sockets again.
 constexpr int kMaxTasksPerIteration = 256;
+// A task is a batch of up to a thousand requests: no more begin after so long.
+constexpr uint64_t kDrainNs = 2'000'000;
 constexpr int64_t kCronMs = 100;
 constexpr int64_t kBreakerMs = 50;
 constexpr int64_t kMemoryMs = 500;
@@ -154,14 +157,17 @@ void Server::SetUpLoop(net::Loop& loop) {
 bool Server::DrainOnLoop(net::Loop& loop) {
   Executor::SetCurrentLoop(&loop);
   runtime::Task* task = nullptr;
+  const uint64_t start = Ticks::Now();
   for (int i = 0; i < kMaxTasksPerIteration; ++i) {
     task = channel_.TryPopForHelper();
     if (task == nullptr) break;
     task->Run();
+    if (Ticks::ToNs(start, Ticks::Now()) > kDrainNs) break;
   }
   engine_->node().Kick(true);
-  if (task != nullptr) channel_.WakeWorkers(1);  // falling behind: workers take over a part
-  return channel_.total_depth() > channel_.worker_only_depth();
+  const bool work_left = channel_.total_depth() > channel_.worker_only_depth();
+  if (task != nullptr && work_left) channel_.WakeWorkers(1);  // behind: workers take over a part
+  return work_left;
 }
 
 void Server::ScheduleApply(bool fast) {
