@@ -87,7 +87,8 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, Clock
   node.clock_ms = engine->clock_ms_;
   node.membership = engine->membership_;
   node.core.random_seed = EntropySeed();
-  node.core.distrusted = engine->run_mark_ && engine->run_mark_->distrusted();
+  engine->distrust_marked_ = engine->run_mark_ && engine->run_mark_->distrusted();
+  node.core.distrusted = engine->distrust_marked_;
   raft::LogStorage* const log = engine->log_.get();
   engine->node_ = std::make_unique<raft::Node>(
       node, log, [log] { return log->Resume(); }, [log] { return log->ReleaseSpace(); },
@@ -134,17 +135,12 @@ Status Engine::MarkRun(const EngineOptions& options) {
   return {};
 }
 
-void Engine::MaintainTrust() {
-  if (!run_mark_ || !run_mark_->distrusted()) return;
-  if (!node_->distrusted()) {
-    Status status = node_->SyncLog();
-    if (status.ok()) status = run_mark_->Trusted();
-    if (!status.ok()) KIWI_LOG(kWarn, "trust is not written down error=\"{}\"", status.ToString());
-    return;
-  }
+bool Engine::MaintainTrust() {
+  if (!distrust_marked_.load(std::memory_order_relaxed)) return false;
+  if (!node_->distrusted()) return true;
   const int64_t now_ns = clock_->MonotonicNs();
   if (node_->leader() != raft::kNoNode) told_ns_ = now_ns;
-  if (told_ns_ != 0 && now_ns - told_ns_ < kTellNs) return;
+  if (told_ns_ != 0 && now_ns - told_ns_ < kTellNs) return false;
   told_ns_ = now_ns;
   KIWI_LOG(
       kError,
@@ -153,6 +149,17 @@ void Engine::MaintainTrust() {
       "known node={}. If a majority is in this state nobody can lead: then an operator has to "
       "decide to go on with what there is, by RAFT.ACCEPT_LOSS on each node of a majority",
       node_->id());
+  return false;
+}
+
+void Engine::WriteTrust() {
+  Status status = node_->SyncLog();
+  if (status.ok()) status = run_mark_->Trusted();
+  if (status.ok()) {
+    distrust_marked_ = false;
+  } else {
+    KIWI_LOG(kWarn, "trust is not written down error=\"{}\"", status.ToString());
+  }
 }
 
 Status Engine::AcceptLoss() {

@@ -2,6 +2,7 @@
 // memory, and the Raft node that drives it. No network.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -69,9 +70,12 @@ class Engine {
   const storage::Backend& log_backend() const { return *log_backend_; }
   SnapshotKeeper& snapshots() { return *snapshots_; }
   const std::string& dir() const { return dir_; }
-  // A few times a second, one thread: writes down when the log is whole again, and tells an operator
-  // who has to decide that it is not.
-  void MaintainTrust();
+  // A few times a second, one thread; never waits. True: the log is whole again, and WriteTrust is to
+  // be called. Tells an operator who has to decide that it is not.
+  bool MaintainTrust();
+  // Puts the log on the disk and writes down that it is whole. One call at a time, on a thread that
+  // may wait; what fails is logged, and MaintainTrust asks for it again.
+  void WriteTrust();
   // An operator takes the log for what it is, although it may have lost acknowledged writes.
   Status AcceptLoss();
 
@@ -91,8 +95,9 @@ class Engine {
   std::string dir_;
   Clock* clock_ = nullptr;
   std::unique_ptr<DataLock> lock_;
-  std::optional<RunMark> run_mark_;  // none: nothing is on a disk. After Open MaintainTrust's
-  int64_t told_ns_ = 0;              // of MaintainTrust
+  std::optional<RunMark> run_mark_;  // none: nothing is on a disk. After Open WriteTrust's
+  std::atomic<bool> distrust_marked_{false};
+  int64_t told_ns_ = 0;  // of MaintainTrust
   std::unique_ptr<storage::Backend> log_backend_;
   std::unique_ptr<raft::LogStorage> log_;
   raft::InitialState initial_;         // of the log as it was opened

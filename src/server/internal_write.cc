@@ -20,7 +20,6 @@ void InternalWrite::Propose(raft::Node& node, runtime::Priority priority, int db
   auto write =
       std::unique_ptr<InternalWrite>(new InternalWrite(priority, db, args, std::move(done)));
   node.Propose(write.release());
-  node.Kick(Executor::CurrentLoop() != nullptr);
 }
 
 bool InternalWrite::ApplyLocal(Applier& applier, ApplyPosition& position) {
@@ -54,6 +53,7 @@ std::string ExecuteInternalWrite(raft::Node& node, int db, const std::vector<std
     outcome->ready = true;
     outcome->done.NotifyAll();
   });
+  node.Kick(false);
   for (;;) {
     {
       MutexLock lock(outcome->mu);

@@ -19,7 +19,7 @@ class InternalWrite final : public LocalProposal {
   // known.
   using Done = std::function<void(std::string reply)>;
 
-  // The command is a write of the table; args[0] is its name.
+  // The command is a write of the table; args[0] is its name. Node::Kick once after a round of them.
   static void Propose(raft::Node& node, runtime::Priority priority, int db,
                       const std::vector<std::string>& args, Done done);
 

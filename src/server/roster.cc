@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "commands/cluster.h"
+#include "server/executor.h"
 #include "server/internal_write.h"
 
 namespace kiwi::server {
@@ -61,6 +62,7 @@ void Roster::Announce() {
         }
         announcing->store(false);
       });
+  node_->Kick(Executor::CurrentLoop() != nullptr);
 }
 
 commands::ClusterState Roster::Describe(const raft::Transport* transport) const {

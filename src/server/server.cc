@@ -188,6 +188,11 @@ void Server::ApplyTask::Run() {
   server_->engine_->node().ApplyCommitted(Executor::CurrentLoop() != nullptr);
 }
 
+void Server::TrustTask::Run() {
+  server_->engine_->WriteTrust();
+  scheduled.store(false);
+}
+
 void Server::PauseClients(commands::PauseMode mode, int64_t until_wall_ms) {
   // A pause is only ever made stricter and longer, as in Redis; UNPAUSE ends it.
   pause_all_ = pause_all_ || mode == commands::PauseMode::kAll;
@@ -325,7 +330,10 @@ void Server::Cron() {
     memory_noted_ms_ = now_ms;
     NoteMemory(ReadAllocator().allocated);
   }
-  engine_->MaintainTrust();
+  if (engine_->MaintainTrust() && !trust_task_.scheduled.exchange(true)) {
+    KIWI_CHECK(channel_.TryPush(&trust_task_, Priority::kCritical, Affinity::kWorkerOnly),
+               "Critical is never refused");
+  }
   if (cluster_) cluster_->Maintain();
   roster_.Maintain(cluster_ != nullptr);
   if (active_expire_ && !draining_) ExpireCycle();
@@ -340,7 +348,7 @@ void Server::ExpireCycle() {
   const int64_t now_ms = std::max(node.group_clock().WallMs(), node.ReadTime());
   std::vector<keyspace::Keyspace::ExpiredKey> expired;
   for (int shard = 0; shard < keyspace::kShardCount; ++shard) {
-    if (expirations_under_way_.load() >= kMaxExpirationsUnderWay) return;
+    if (expirations_under_way_.load() >= kMaxExpirationsUnderWay) break;
     expired.clear();
     {
       keyspace::ShardSet one;
@@ -365,6 +373,7 @@ void Server::ExpireCycle() {
       });
     }
   }
+  node.Kick(Executor::CurrentLoop() != nullptr);  // one sync for all
 }
 
 void Server::OnSlowCall(const commands::Command& command, const Session& session,

@@ -187,6 +187,17 @@ class Server {
     Server* const server_;
   };
 
+  // Writes down that the log can be trusted again, which waits for the disk.
+  class TrustTask final : public runtime::Task {
+   public:
+    explicit TrustTask(Server* server) : server_(server) {}
+    void Run() override;
+    std::atomic<bool> scheduled{false};
+
+   private:
+    Server* const server_;
+  };
+
   Status Begin();
   void SetUpLoop(net::Loop& loop);
   bool DrainOnLoop(net::Loop& loop);
@@ -229,6 +240,7 @@ class Server {
   MetricsService metrics_;
   ApplyTask fast_apply_{this};
   ApplyTask slow_apply_{this};
+  TrustTask trust_task_{this};
   std::atomic<size_t> under_way_{0};  // batches submitted and not yet back
   std::atomic<bool> draining_{false};
   std::atomic<bool> active_expire_{true};
