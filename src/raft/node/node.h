@@ -355,7 +355,7 @@ class Node {
   void CheckpointDone(LogIndex index, const Status& status, int64_t duration_ns)
       KIWI_EXCLUDES(checkpoint_mu_);
   void WantCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
-  void RetryCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
+  void LookForDueCheckpoint() KIWI_EXCLUDES(apply_mu_, checkpoint_mu_);
   bool CheckpointDue() KIWI_REQUIRES(apply_mu_, checkpoint_mu_);
   void FailAll(std::vector<Proposal*>* proposals, ProposalError error);
   void WakeLogThread();

@@ -23,7 +23,7 @@ bool Node::CheckpointDue() {
       bytes_since_checkpoint_ < options_.snapshot_bytes) {
     return false;
   }
-  if (checkpoint_retry_ns_ != 0) return false;  // RetryCheckpoint asks for it
+  if (checkpoint_retry_ns_ != 0) return false;  // LookForDueCheckpoint asks for it
   const int64_t rested_ns = clock_->MonotonicNs() - checkpoint_ended_ns_;
   return full || rested_ns >= kCheckpointRest * checkpoint_duration_ns_ ||
          bytes_since_checkpoint_ >= options_.log_max_bytes / 2;
@@ -70,15 +70,22 @@ void Node::CountCheckpoint() {
   ++checkpoints_begun_;
 }
 
+// A checkpoint may become due when nobody applies any more: behind the rest that the last one asked for.
 // One that failed leaves the log as long as it is: without a new one writes would wait for ever once
 // it is full.
-void Node::RetryCheckpoint() {
+void Node::LookForDueCheckpoint() {
+  if (!apply_mu_.TryLock()) return;  // who applies looks
+  bool due = false;
   {
     MutexLock lock(checkpoint_mu_);
-    if (checkpoint_retry_ns_ == 0 || clock_->MonotonicNs() < checkpoint_retry_ns_) return;
-    checkpoint_retry_ns_ = 0;
+    if (checkpoint_retry_ns_ != 0 && clock_->MonotonicNs() >= checkpoint_retry_ns_) {
+      checkpoint_retry_ns_ = 0;
+      checkpoint_requested_ = true;
+    }
+    due = checkpoints_begun_ == checkpoints_done_ && CheckpointDue();
   }
-  WantCheckpoint();
+  apply_mu_.Unlock();
+  if (due || apply_wanted_.load()) schedule_apply_(false);
 }
 
 // As RequestCheckpoint, on a thread that may be a net loop.

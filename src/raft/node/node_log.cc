@@ -43,6 +43,7 @@ void Node::LogThread() {
   pthread_setname_np(pthread_self(), "kiwi-log");
   const auto patience = std::chrono::milliseconds(kTurnMs);
   int64_t next_sync_ns = clock_->MonotonicNs();
+  uint64_t looked = Ticks::Now();  // a test's clock may stand still
   for (;;) {
     {
       MutexLock lock(wake_mu_);
@@ -56,7 +57,10 @@ void Node::LogThread() {
       if (storage_failed()) continue;
     }
     if (AcquireLog()) DriveLog(LogOwner::kLogThread);
-    RetryCheckpoint();
+    if (Ticks::ToNs(looked, Ticks::Now()) >= kTurnMs * 1'000'000) {
+      looked = Ticks::Now();
+      LookForDueCheckpoint();
+    }
     const int64_t now = clock_->MonotonicNs();
     if (now >= next_sync_ns && fsync_mode() == FsyncMode::kEverysec) {
       next_sync_ns = now + 1'000'000'000;

@@ -60,7 +60,13 @@ class LoneMachine final : public StateMachine {
     return {};
   }
   void BeginCheckpoint(const SnapshotMeta&, const Membership&) override {}
-  Status RunCheckpoint() override { return {}; }
+  Status RunCheckpoint() override {
+    ++checkpoints;
+    WaitUntil([this] { return !holds_checkpoints; }, "checkpoints may end");
+    return {};
+  }
+  std::atomic<int> checkpoints{0};
+  std::atomic<bool> holds_checkpoints{false};
 };
 
 // A node of everysec, whose proposers write to the log themselves.
@@ -198,6 +204,39 @@ TEST_P(ApplyingTest, WhoAppliesIsNotKeptForAllThatOthersCommit) {
       },
       "the rest is applied");
   node_.Stop();
+}
+
+TEST(LivenessTest, ACheckpointThatBecameDueMeanwhileNeedsNoFurtherWrite) {
+  LoneLog log;
+  LoneMachine machine;
+  NodeOptions options;
+  options.core.id = 1;
+  options.tick_ms = 10;
+  options.snapshot_entries = 4;
+  Node node(
+      options, &log, [] { return Status::Ok(); }, [] { return Status::Ok(); }, &machine,
+      &SystemClock());
+  std::atomic<bool> asked{false};
+  node.SetScheduler([&](bool) { asked = true; });
+  ASSERT_TRUE(node.Start().ok());
+  machine.holds_checkpoints = true;
+  std::deque<Write> writes;
+  const auto apply_until = [&](const auto& condition, const char* what) {
+    WaitUntil(
+        [&] {
+          if (asked.exchange(false)) node.ApplyCommitted(false);
+          return condition();
+        },
+        what);
+  };
+  for (int i = 0; i < 12; ++i) {
+    Propose(node, writes.emplace_back("write"));
+    apply_until([&] { return writes.back().applied.load(); }, "the write is applied");
+  }
+  apply_until([&] { return machine.checkpoints == 1; }, "the first is being written");
+  machine.holds_checkpoints = false;
+  apply_until([&] { return machine.checkpoints == 2; }, "the next is begun");
+  node.Stop();
 }
 
 }  // namespace
