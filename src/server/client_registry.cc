@@ -132,7 +132,7 @@ bool ClientRegistry::Unblock(uint64_t id, bool by_error) {
   const auto it = shard.entries.find(id);
   if (it == shard.entries.end()) return false;
   ClientRecord& record = *it->second.record;
-  if (!record.Has(ClientRecord::kBlocked) || record.Has(ClientRecord::kUnblocked)) return false;
+  if (!record.Has(ClientRecord::kWaits) || record.Has(ClientRecord::kUnblocked)) return false;
   if (by_error) record.SetFlag(ClientRecord::kUnblockedByError, true);
   record.SetFlag(ClientRecord::kUnblocked, true);
   return true;

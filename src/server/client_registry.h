@@ -36,8 +36,9 @@ class ClientRecord {
     kTransactionDirty = 1u << 2,
     kNoEvict = 1u << 3,
     kBlocked = 1u << 4,
-    kUnblocked = 1u << 5,  // by CLIENT UNBLOCK: what it waits for is over
-    kUnblockedByError = 1u << 6,
+    kWaits = 1u << 5,      // for replicas: CLIENT UNBLOCK may end it
+    kUnblocked = 1u << 6,  // it has
+    kUnblockedByError = 1u << 7,
   };
 
   ClientRecord(uint64_t id, ClientEndpoint endpoint);

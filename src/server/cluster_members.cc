@@ -134,6 +134,8 @@ Status Cluster::AddNode(const raft::Member& member, int64_t timeout_ms) {
     }
   }
   // What the group holds must reach it as a snapshot: it knows nothing of how the log began.
+  // A node that was alone may have got another address since its last checkpoint (CorrectOwnAddress).
+  if (now.members.size() == 1) KIWI_RETURN_IF_ERROR(node_->WaitCheckpoint(stopping_));
   if (log_->FirstIndex() <= 1) {
     KIWI_RETURN_IF_ERROR(node_->CheckpointAndCompact(timeout_ms, stopping_));
   }

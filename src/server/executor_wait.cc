@@ -13,7 +13,7 @@ using commands::Args;
 
 // Of a WAIT that need not wait, or not any more: nothing, or the error that CLIENT UNBLOCK asked for.
 std::string_view Executor::EndWait(Batch& batch) {
-  batch.wait_over = false;
+  if (!std::exchange(batch.wait_over, false)) return "";
   batch.session().SetBlocked(false);
   return batch.session().TakeUnblocked() ? "UNBLOCKED client unblocked via CLIENT UNBLOCK" : "";
 }

@@ -215,8 +215,12 @@ Status GroupAdmin::JoinAny(const raft::Member& self,
   const int64_t deadline_ns = clock_->MonotonicNs() + kJoinMs * 1'000'000;
   Random random(EntropySeed());
   while (true) {
-    Status last;
+    Status last(StatusCode::kInvalidArgument, "every contact is this node itself");
     for (const commands::HostPort& contact : contacts) {
+      // Of a list of all members this node is one.
+      if (contacts.size() > 1 && contact.host == self.raft_host && contact.port == self.raft_port) {
+        continue;
+      }
       // One that is there and says nothing must not keep the others from being asked.
       const int64_t until_ns =
           contacts.size() == 1 ? deadline_ns
@@ -229,7 +233,9 @@ Status GroupAdmin::JoinAny(const raft::Member& self,
                 "the server is shutting down; whether it was taken in is not known"};
       }
     }
-    if (clock_->MonotonicNs() > deadline_ns) return last;
+    if (last.code() == StatusCode::kInvalidArgument || clock_->MonotonicNs() > deadline_ns) {
+      return last;
+    }
     // Two nodes that ask each other do not meet in step, and one of them takes the other in.
     const auto wait_ms = kRetryMs + static_cast<int64_t>(random.Below(kRetryMs));
     std::this_thread::sleep_for(std::chrono::milliseconds(wait_ms));
@@ -250,7 +256,7 @@ Status GroupAdmin::Follow(const Invitation& invitation) {
   Status followed = JoinBy([&] { return AskInviter(invitation); });
   MutexLock lock(mu_);
   following_ = false;
-  invited_ = followed.ok();
+  if (followed.ok()) invited_ = true;  // another one may come before the restart
   changed_.NotifyAll();
   return followed;
 }

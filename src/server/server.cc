@@ -330,9 +330,9 @@ void Server::Cron() {
     memory_noted_ms_ = now_ms;
     NoteMemory(ReadAllocator().allocated);
   }
-  if (engine_->MaintainTrust() && !trust_task_.scheduled.exchange(true)) {
-    KIWI_CHECK(channel_.TryPush(&trust_task_, Priority::kCritical, Affinity::kWorkerOnly),
-               "Critical is never refused");
+  if (engine_->MaintainTrust() && !trust_task_.scheduled.exchange(true) &&
+      !channel_.TryPush(&trust_task_, Priority::kLow, Affinity::kWorkerOnly)) {
+    trust_task_.scheduled = false;  // the next look tries again
   }
   if (cluster_) cluster_->Maintain();
   roster_.Maintain(cluster_ != nullptr);

@@ -103,6 +103,7 @@ class Session final : public net::Connection::Handler, public commands::SessionV
   // For a while in which its batch waits for something, by a command's wish.
   void SetBlocked(bool on) {
     if (on) TakeUnblocked();
+    record_->SetFlag(ClientRecord::kWaits, on);
     record_->SetFlag(ClientRecord::kBlocked, on);
   }
   // CLIENT UNBLOCK has ended the wait; any thread.

@@ -2,6 +2,7 @@
 """What cluster clients meet on three nodes with cluster-enabled yes: redirections, replicas' reads, the
 map of slots through a failover, and addresses that survive restarts; and WAIT, INFO, ROLE in plain mode."""
 import argparse
+import re
 import subprocess
 import threading
 import time
@@ -223,6 +224,13 @@ def unblocked_from_elsewhere(leader, client):
             wait_until("it waits", lambda r=reason: other.command("CLIENT", "UNBLOCK", number, r) == 1)
             expect(client.read(), wanted, f"WAIT ended by {reason}")
         expect(other.command("CLIENT", "UNBLOCK", number), 0, "it waits no more")
+        expect(other.command("CLIENT", "PAUSE", 60_000, "WRITE"), "OK", "CLIENT PAUSE")
+        client.send(encode("SET", "a", 3))
+        wait_until("it is held", lambda: re.search(rb"id=%d [^\n]*flags=b" % number, other.command("CLIENT", "LIST")))
+        expect(other.command("CLIENT", "UNBLOCK", number, "ERROR"), 0, "a pause is no wait of its own")
+        expect(other.command("CLIENT", "UNPAUSE"), "OK", "CLIENT UNPAUSE")
+        expect(client.read(), "OK", "the write behind the pause")
+        expect(client.command("WAIT", 0, 0), 1, "WAIT for what there is")
 
 
 def main():

@@ -164,6 +164,8 @@ class Node {
   // A durable checkpoint as soon as possible. RequestCheckpoint returns at once; WaitCheckpoint
   // waits until one that was begun after the call is durable, or failed.
   void RequestCheckpoint() KIWI_EXCLUDES(checkpoint_mu_);
+  // kAborted soon after given_up is set; the checkpoint goes on.
+  Status WaitCheckpoint(const std::atomic<bool>& given_up) KIWI_EXCLUDES(checkpoint_mu_);
   Status WaitCheckpoint() KIWI_EXCLUDES(checkpoint_mu_) { return WaitCheckpoint(stopping_); }
   // Until the log begins behind index 1: a node that joins now gets a snapshot. kAborted soon after
   // given_up is set; the checkpoint goes on.
@@ -350,7 +352,6 @@ class Node {
   bool MaybeBeginCheckpoint(bool on_loop) KIWI_REQUIRES(apply_mu_);
   // By this thread, or by one that the scheduler finds: somebody applies just now.
   void BeginCheckpointSoon() KIWI_EXCLUDES(apply_mu_, core_mu_, checkpoint_mu_);
-  Status WaitCheckpoint(const std::atomic<bool>& given_up) KIWI_EXCLUDES(checkpoint_mu_);
   void CountCheckpoint() KIWI_REQUIRES(checkpoint_mu_);
   void CheckpointDone(LogIndex index, const Status& status, int64_t duration_ns)
       KIWI_EXCLUDES(checkpoint_mu_);

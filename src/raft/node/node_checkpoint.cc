@@ -74,14 +74,17 @@ void Node::CountCheckpoint() {
 // One that failed leaves the log as long as it is: without a new one writes would wait for ever once
 // it is full.
 void Node::LookForDueCheckpoint() {
-  if (!apply_mu_.TryLock()) return;  // who applies looks
-  bool due = false;
   {
     MutexLock lock(checkpoint_mu_);
     if (checkpoint_retry_ns_ != 0 && clock_->MonotonicNs() >= checkpoint_retry_ns_) {
       checkpoint_retry_ns_ = 0;
       checkpoint_requested_ = true;
     }
+  }
+  if (!apply_mu_.TryLock()) return;  // who applies looks
+  bool due = false;
+  {
+    MutexLock lock(checkpoint_mu_);
     due = checkpoints_begun_ == checkpoints_done_ && CheckpointDue();
   }
   apply_mu_.Unlock();
@@ -123,7 +126,7 @@ Status Node::WaitCheckpoint(const std::atomic<bool>& given_up) {
     checkpoint_requested_ = true;
   }
   for (;;) {
-    BeginCheckpointSoon();
+    ApplyCommitted(false);  // begins it; this may be the only worker, and an entry half applied
     MutexLock lock(checkpoint_mu_);
     if (checkpoints_done_ >= wanted) return checkpoint_status_;
     if (stopping_ || given_up) return {StatusCode::kAborted, "the server is shutting down"};
