@@ -15,7 +15,7 @@
 
 #include "raft/node/entry_codec.h"
 #include "raft/node/node.h"
-#include "raft/storage/memory_storage.h"
+#include "unit/raft/node/memory_log.h"
 
 namespace kiwi::raft {
 
@@ -129,7 +129,7 @@ class Names final : public StateMachine {
 };
 
 // A memory log whose disk can be full, or slow.
-class SmallLog final : public Storage {
+class SmallLog final : public MemoryLog {
  public:
   std::atomic<bool> full{false};
   std::function<void()> before_write;  // set while the node is not started
@@ -143,20 +143,6 @@ class SmallLog final : public Storage {
     return memory_.Write(batch);
   }
   Status Sync() override { return Room(); }
-  Status CreateSnapshot(const SnapshotMeta& meta) override { return memory_.CreateSnapshot(meta); }
-  Status Compact(LogIndex index) override { return memory_.Compact(index); }
-  Result<InitialState> GetInitialState() const override { return memory_.GetInitialState(); }
-  Result<std::vector<Entry>> Entries(LogIndex lo, LogIndex hi, uint64_t max) const override {
-    return memory_.Entries(lo, hi, max);
-  }
-  Result<Term> TermAt(LogIndex index) const override { return memory_.TermAt(index); }
-  LogIndex FirstIndex() const override { return memory_.FirstIndex(); }
-  LogIndex LastIndex() const override { return memory_.LastIndex(); }
-  Result<SnapshotMeta> GetSnapshot() const override { return memory_.GetSnapshot(); }
-  uint64_t SizeBytes() const override { return memory_.SizeBytes(); }
-
- private:
-  MemoryStorage memory_;
 };
 
 class Group;

@@ -13,7 +13,7 @@ namespace kiwi::raft {
 namespace {
 
 // The log of a lone node. What it does to whoever uses it is set before the node starts.
-class LoneLog final : public Storage {
+class LoneLog final : public MemoryLog {
  public:
   LoneLog() { EXPECT_TRUE(memory_.SetConfState(Voters(1)).ok()); }
   std::function<void()> before_write;
@@ -32,19 +32,6 @@ class LoneLog final : public Storage {
     if (before_snapshot) before_snapshot();
     return memory_.CreateSnapshot(meta);
   }
-  Status Compact(LogIndex index) override { return memory_.Compact(index); }
-  Result<InitialState> GetInitialState() const override { return memory_.GetInitialState(); }
-  Result<std::vector<Entry>> Entries(LogIndex lo, LogIndex hi, uint64_t max) const override {
-    return memory_.Entries(lo, hi, max);
-  }
-  Result<Term> TermAt(LogIndex index) const override { return memory_.TermAt(index); }
-  LogIndex FirstIndex() const override { return memory_.FirstIndex(); }
-  LogIndex LastIndex() const override { return memory_.LastIndex(); }
-  Result<SnapshotMeta> GetSnapshot() const override { return memory_.GetSnapshot(); }
-  uint64_t SizeBytes() const override { return memory_.SizeBytes(); }
-
- private:
-  MemoryStorage memory_;
 };
 
 // Answers its writes.

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "raft/node/node.h"
-#include "raft/storage/memory_storage.h"
+#include "unit/raft/node/memory_log.h"
 #include "unit/raft/node/node_fakes.h"
 
 namespace kiwi::raft {
@@ -47,7 +47,7 @@ class WatchedClock final : public Clock {
 };
 
 // A memory log whose syncs can fail.
-class FailingLog final : public Storage {
+class FailingLog final : public MemoryLog {
  public:
   std::atomic<bool> failing{false};
   std::atomic<int> syncs{0};
@@ -59,21 +59,6 @@ class FailingLog final : public Storage {
     ++syncs;
     return Health();
   }
-  Status Write(const LogBatch& batch) override { return memory_.Write(batch); }
-  Status CreateSnapshot(const SnapshotMeta& meta) override { return memory_.CreateSnapshot(meta); }
-  Status Compact(LogIndex index) override { return memory_.Compact(index); }
-  Result<InitialState> GetInitialState() const override { return memory_.GetInitialState(); }
-  Result<std::vector<Entry>> Entries(LogIndex lo, LogIndex hi, uint64_t max) const override {
-    return memory_.Entries(lo, hi, max);
-  }
-  Result<Term> TermAt(LogIndex index) const override { return memory_.TermAt(index); }
-  LogIndex FirstIndex() const override { return memory_.FirstIndex(); }
-  LogIndex LastIndex() const override { return memory_.LastIndex(); }
-  Result<SnapshotMeta> GetSnapshot() const override { return memory_.GetSnapshot(); }
-  uint64_t SizeBytes() const override { return memory_.SizeBytes(); }
-
- private:
-  MemoryStorage memory_;
 };
 
 // A large write, whose records somebody is copying until the test lets go.

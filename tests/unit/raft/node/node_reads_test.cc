@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "raft/node/node.h"
-#include "raft/storage/memory_storage.h"
+#include "unit/raft/node/memory_log.h"
 #include "unit/raft/node/node_fakes.h"
 
 namespace kiwi::raft {
@@ -25,7 +25,7 @@ using fakes::WaitUntil;
 using fakes::Write;
 
 // Every read is a long one, can be held up, and can fail.
-class SlowLog final : public Storage {
+class SlowLog final : public MemoryLog {
  public:
   SlowLog() {
     ConfState alone;
@@ -61,19 +61,8 @@ class SlowLog final : public Storage {
     return memory_.Entries(lo, hi, max_bytes);
   }
   uint64_t BytesOnDisk(LogIndex, LogIndex, uint64_t) const override { return 64 << 20; }
-  Result<InitialState> GetInitialState() const override { return memory_.GetInitialState(); }
-  Result<Term> TermAt(LogIndex index) const override { return memory_.TermAt(index); }
-  LogIndex FirstIndex() const override { return memory_.FirstIndex(); }
-  LogIndex LastIndex() const override { return memory_.LastIndex(); }
-  Result<SnapshotMeta> GetSnapshot() const override { return memory_.GetSnapshot(); }
-  Status Write(const LogBatch& batch) override { return memory_.Write(batch); }
-  Status Sync() override { return memory_.Sync(); }
-  Status CreateSnapshot(const SnapshotMeta& meta) override { return memory_.CreateSnapshot(meta); }
-  Status Compact(LogIndex index) override { return memory_.Compact(index); }
-  uint64_t SizeBytes() const override { return memory_.SizeBytes(); }
 
  private:
-  MemoryStorage memory_;
   mutable Mutex mu_;
   mutable CondVar changed_;
   bool held_ KIWI_GUARDED_BY(mu_) = false;
